@@ -1,0 +1,123 @@
+"""Checkpoints: loaded without arbitrary unpickling, written so that a crash or a full disk never costs the last one."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import os
+import shutil
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import omegaconf
+import omegaconf.base
+import torch
+from fairseq import checkpoint_utils
+from fairseq.distributed import utils as distributed_utils
+from fairseq.file_io import PathManager
+from fairseq.logging import meters
+
+from ._replace import replace
+
+# Plain data of fairseq's own checkpoints: options of the command line, options as omegaconf (rank 0 broadcasts them to
+# the others with torch.save/torch.load when a distributed run resumes), meters of old published models under both
+# names their module has had.
+_METERS = (meters.AverageMeter, meters.TimeMeter, meters.StopwatchMeter)
+_SAFE: tuple[Any, ...] = (
+    argparse.Namespace,
+    omegaconf.DictConfig,
+    omegaconf.ListConfig,
+    omegaconf.nodes.AnyNode,
+    omegaconf.base.ContainerMetadata,
+    omegaconf.base.Metadata,
+    typing.Any,
+    collections.defaultdict,
+    dict,
+    list,
+    int,
+    distributed_utils._TensorPlaceholder,
+    *_METERS,
+    *((meter, f"fairseq.meters.{meter.__name__}") for meter in _METERS),
+)
+
+
+def safe_loading() -> None:
+    """torch >= 2.6 loads tensors and an allow-list only; extend the list, and leave ``weights_only`` on."""
+    torch.serialization.add_safe_globals(list(_SAFE))
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[BinaryIO]:
+    """Open ``path + ".tmp"``; flush it to the disk and rename it to ``path`` at the end, delete it on any error."""
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
+
+
+def _disk_error(error: BaseException) -> OSError | None:
+    """The OSError behind ``error``: torch's writer reports a failed write as a RuntimeError of its own."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, OSError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def atomic_save() -> None:
+    """A checkpoint that cannot be written must not be retried into the same, partly written file.
+
+    fairseq calls ``torch.save`` up to three times on one open file without going back to its start, and leaves the
+    ``.tmp`` file behind when the disk is full. Here the file is written once, complete on the disk before it gets its
+    name; a failure leaves the previous checkpoint alone and raises the OSError with the name of the file.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def torch_persistent_save(obj: Any, filename: str, async_write: bool = False) -> None:
+            if async_write or not PathManager.supports_rename(filename):
+                return original(obj, filename, async_write)
+            try:
+                with _replacing(filename) as file:
+                    torch.save(obj, file)
+            except (OSError, RuntimeError) as error:
+                cause = _disk_error(error)
+                if cause is None:
+                    raise
+                raise OSError(cause.errno, cause.strerror, filename) from error
+
+        return torch_persistent_save
+
+    replace(checkpoint_utils, "torch_persistent_save", build)
+
+
+def atomic_copy() -> None:
+    """fairseq writes one checkpoint and copies it over ``checkpoint_last.pt`` and ``checkpoint_best.pt`` in place.
+
+    A run killed in the middle of such a copy has lost its last checkpoint. Copy to a temporary name, then rename.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def copy(src_path: str, dst_path: str, overwrite: bool = False) -> Any:
+            if any(PathManager.path_requires_pathmanager(path) for path in (src_path, dst_path)):
+                return original(src_path, dst_path, overwrite)
+            try:
+                with open(src_path, "rb") as source, _replacing(dst_path) as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, error.filename or dst_path) from error
+            return dst_path
+
+        return copy
+
+    replace(PathManager, "copy", build)
+
+
+SHIMS = (safe_loading, atomic_save, atomic_copy)

@@ -1,0 +1,99 @@
+"""The training loop: finished jobs, errors that name their cause, and a clean end of the process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import queue
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import fairseq_cli.train
+from fairseq.data import iterators
+from fairseq.trainer import Trainer
+
+from ._replace import replace
+
+
+def finished_is_finished() -> None:
+    """Run again at its last update, a job makes one more update and rewrites its checkpoint; it should just end."""
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def train(cfg: Any, trainer: Any, task: Any, epoch_itr: Any) -> tuple[list[float | None], bool]:
+            if trainer.get_num_updates() >= (cfg.optimization.max_update or math.inf):
+                fairseq_cli.train.logger.info(
+                    f"nothing to do: the checkpoint is at update {trainer.get_num_updates()}, "
+                    f"--max-update is {cfg.optimization.max_update}"
+                )
+                return [None], True
+            return original(cfg, trainer, task, epoch_itr)
+
+        return train
+
+    replace(fairseq_cli.train, "train", build)
+    # `python -m fairseq_cli.train` runs a second copy of the module
+    main = sys.modules["__main__"]
+    if getattr(getattr(main, "__spec__", None), "name", None) == "fairseq_cli.train":
+        replace(main, "train", build)
+
+
+def name_the_batch() -> None:
+    """"gradients are Nan/Inf" and "Minimum loss scale reached" do not say where; add what the criterion knows.
+
+    A criterion that has a method ``diagnose() -> str`` tells which objective and which batch it saw last.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def train_step(self: Any, samples: Any, raise_oom: bool = False) -> Any:
+            try:
+                return original(self, samples, raise_oom)
+            except FloatingPointError as error:
+                diagnose = getattr(self.get_criterion(), "diagnose", None)
+                if diagnose is None:
+                    raise
+                raise FloatingPointError(f"{error} (update {self.get_num_updates() + 1}: {diagnose()})") from error
+
+        return train_step
+
+    replace(Trainer, "train_step", build)
+
+
+_consumers: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def stop_consumers(timeout: float = 10.0) -> None:
+    """End the threads that read batches ahead, waiting at most ``timeout`` seconds for the batch in hand."""
+    deadline = time.monotonic() + timeout
+    for consumer in list(_consumers):
+        consumer._max_len = 0  # ends its loop after the current batch
+        while consumer.is_alive() and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                consumer._queue.get(timeout=0.02)  # it may be waiting for room
+
+
+def stop_reading_ahead() -> None:
+    """A run that stops within an epoch leaves fairseq's thread reading batches while Python shuts down.
+
+    Such a thread is ended inside PyTorch's C++ code, which now and then aborts the finished job ("terminate called
+    without an active exception", exit code 134). Stop these threads first.
+    """
+    base = iterators.BackgroundConsumer
+    if getattr(base, "is_tracked", False):
+        return
+
+    class BackgroundConsumer(base):  # type: ignore[misc, valid-type]
+        is_tracked = True
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            _consumers.add(self)
+
+    iterators.BackgroundConsumer = BackgroundConsumer
+    atexit.register(stop_consumers)
+
+
+SHIMS = (finished_is_finished, name_the_batch, stop_reading_ahead)
