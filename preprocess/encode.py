@@ -1,0 +1,234 @@
+"""``xling encode``: raw text to space-separated pieces, in parallel, in order, in constant memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import spm
+from .errors import UserError
+from .text import (
+    Advance,
+    expand,
+    open_outputs,
+    read_documents,
+    read_lines,
+    read_pairs,
+    read_tmx,
+    read_tsv,
+    split_compression,
+)
+
+FORMATS = ("lines", "cc100", "tsv", "tmx")
+CHUNK_RECORDS = 2_000
+CHUNK_CHARACTERS = 1 << 18
+UNKNOWN_LIMIT = 0.003  # of the tokens; above it the vocabulary does not fit the text
+
+Record = tuple[str, ...]
+
+
+@dataclass
+class Stats:
+    """Counts of one output file."""
+
+    num_lines: int = 0
+    num_tokens: int = 0
+    num_unknown: int = 0
+    unknown_characters: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unknown_share(self) -> float:
+        return self.num_unknown / max(1, self.num_tokens)
+
+    def add(self, other: Stats) -> None:
+        self.num_lines += other.num_lines
+        self.num_tokens += other.num_tokens
+        self.num_unknown += other.num_unknown
+        self.unknown_characters.update(other.unknown_characters)
+
+
+@dataclass
+class Result:
+    """What ``encode_files`` wrote: counts by output path, and the pairs dropped for an empty side."""
+
+    files: dict[str, Stats]
+    num_dropped: int = 0
+
+
+def read_records(
+    kind: str,
+    paths: Sequence[str],
+    pair: tuple[str, str] | None,
+    columns: Sequence[int],
+    advance: Advance | None,
+) -> Iterator[Record]:
+    """Yield 1-tuples (sentences) or, with ``pair``, 2-tuples (sentence pairs) of all files in turn."""
+    if pair is None:
+        for index, path in enumerate(paths):
+            if kind == "cc100":
+                if index:
+                    yield ("",)
+                yield from ((line,) for line in read_documents(path, advance))
+            elif kind == "tsv":
+                yield from read_tsv(path, columns, advance)
+            else:
+                yield from ((line,) for line in read_lines(path, advance))
+    elif kind == "lines":
+        for first, second in zip(paths[::2], paths[1::2], strict=True):
+            yield from read_pairs(first, second, advance)
+    else:
+        for path in paths:
+            yield from read_tsv(path, columns, advance) if kind == "tsv" else read_tmx(path, pair, advance)
+
+
+def chunked(
+    records: Iterable[Record], max_records: int = CHUNK_RECORDS, max_characters: int = CHUNK_CHARACTERS
+) -> Iterator[list[Record]]:
+    """Group records; a chunk ends once it reaches either bound."""
+    chunk: list[Record] = []
+    size = 0
+    for record in records:
+        chunk.append(record)
+        size += sum(map(len, record))
+        if len(chunk) >= max_records or size >= max_characters:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+_encoders: list[spm.PieceEncoder] = []  # one for each side; of this worker process
+
+
+def _start_worker(model_path: str, num_columns: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    _load_encoders(model_path, num_columns)
+
+
+def _load_encoders(model_path: str, num_columns: int) -> None:
+    model = spm.load(model_path)
+    _encoders[:] = [spm.PieceEncoder(model) for _ in range(num_columns)]
+
+
+def _encode_chunk(chunk: list[Record]) -> tuple[list[bytes], list[Stats]]:
+    """The text for each output and its counts; pairs with an empty side are left out."""
+    sides = [
+        encoder.encode(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=True)
+    ]
+    if len(sides) > 1:
+        kept = [row for row in zip(*sides, strict=True) if all(row)]
+        sides = [[row[column] for row in kept] for column in range(len(sides))]
+    texts, stats = [], []
+    for encoder, side in zip(_encoders, sides, strict=True):
+        text = "".join([line + "\n" for line in side])
+        tokens = text.count(" ") + sum(1 for line in side if line)
+        stats.append(Stats(len(side), tokens, encoder.num_unknown, encoder.unknown_characters))
+        texts.append(text.encode())
+        encoder.reset()
+    return texts, stats
+
+
+def _encode_chunks(
+    chunks: Iterable[list[Record]], model_path: str, num_columns: int, workers: int
+) -> Iterator[tuple[int, list[bytes], list[Stats]]]:
+    """Yield (records read, texts, counts) of every chunk in order, with at most 2 x workers in flight."""
+    if workers == 1:
+        _load_encoders(model_path, num_columns)
+        for chunk in chunks:
+            yield len(chunk), *_encode_chunk(chunk)
+        return
+    # Not Pool.imap: it would read the whole input ahead of the workers.
+    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(model_path, num_columns))
+    pending: deque[tuple[int, Future[tuple[list[bytes], list[Stats]]]]] = deque()
+    try:
+        for chunk in chunks:
+            pending.append((len(chunk), pool.submit(_encode_chunk, chunk)))
+            if len(pending) >= 2 * workers:
+                size, future = pending.popleft()
+                yield size, *future.result()
+        for size, future in pending:
+            yield size, *future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def output_paths(output: str, pair: tuple[str, str] | None) -> list[str]:
+    """``enc/train.gz`` -> itself, or for a pair ``enc/train.en.gz`` and ``enc/train.de.gz``."""
+    if pair is None:
+        return [output]
+    prefix, compression = split_compression(output)
+    return [f"{prefix}.{lang}{compression}" for lang in pair]
+
+
+def check_arguments(
+    kind: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    pair: tuple[str, str] | None,
+    columns: Sequence[int],
+) -> None:
+    """Raise UserError for options that do not fit together, before anything is read."""
+    if kind == "cc100" and pair:
+        raise UserError("--format cc100 has one language: leave --pair out")
+    if kind == "tmx" and not pair:
+        raise UserError("--format tmx needs --pair, for example --pair en-de")
+    if kind == "tsv" and len(columns) != (2 if pair else 1):
+        wanted = "two columns with --pair, as in 1,2" if pair else "one column without --pair"
+        raise UserError(f"--columns {','.join(map(str, columns))}: --format tsv takes {wanted}")
+    if kind == "lines" and pair:
+        if len(inputs) % 2:
+            raise UserError(f"--pair {'-'.join(pair)}: {len(inputs)} input files; give two for every corpus")
+        for first, second in zip(inputs[::2], inputs[1::2], strict=True):
+            suffixes = tuple(split_compression(path)[0].rsplit(".", 1)[-1] for path in (first, second))
+            if suffixes == pair[::-1]:
+                raise UserError(
+                    f"--pair {'-'.join(pair)}: {first} comes first but is {suffixes[0]}; swap the inputs"
+                )
+    clash = {os.path.realpath(path) for path in inputs} & {os.path.realpath(path) for path in outputs}
+    if clash:
+        raise UserError(f"--output would overwrite the input {min(clash)}")
+
+
+def encode_files(
+    model_path: str | Path,
+    inputs: Sequence[str],
+    output: str | Path,
+    kind: str = "lines",
+    pair: tuple[str, str] | None = None,
+    columns: Sequence[int] = (1,),
+    workers: int = 1,
+    advance: Callable[[int], object] | None = None,
+) -> Result:
+    """Encode raw text into one file of pieces, or two with ``pair``; the same whatever the number of workers.
+
+    Args:
+        model_path: SentencePiece model in XLM-R's convention.
+        inputs: files or glob patterns; with ``pair`` and ``lines``, first and second side in turn.
+        output: the file, or for a pair the prefix before ``.<lang>``; a compression suffix is honoured.
+        kind: one of ``FORMATS``.
+        columns: of a TSV file, from 1.
+        advance: called with the number of bytes read.
+
+    Raises:
+        UserError: for any wrong input; nothing is written then.
+    """
+    spm.load(str(model_path))  # complain here rather than in every worker
+    paths = [path for pattern in inputs for path in expand(pattern)]
+    outputs = output_paths(str(output), pair)
+    check_arguments(kind, paths, outputs, pair, columns)
+    result = Result({path: Stats() for path in outputs})
+    chunks = chunked(read_records(kind, paths, pair, columns, advance))
+    with open_outputs(outputs) as streams:
+        for size, texts, stats in _encode_chunks(chunks, str(model_path), len(outputs), workers):
+            for stream, text, total, part in zip(streams, texts, result.files.values(), stats, strict=True):
+                stream.write(text)
+                total.add(part)
+            result.num_dropped += size - stats[0].num_lines
+        if not any(total.num_tokens for total in result.files.values()):
+            raise UserError(f"{', '.join(paths)}: nothing to encode")
+    return result

@@ -1,0 +1,88 @@
+"""SentencePiece models: loading, XLM-R's id convention, text to pieces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import sentencepiece
+
+from .errors import UserError
+from .text import squeeze
+
+# XLM-R's models begin with these three; fairseq's dictionary brings its own four and the task adds <mask>.
+SPM_SPECIALS = ("<unk>", "<s>", "</s>")
+FAIRSEQ_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+def load(path: str) -> sentencepiece.SentencePieceProcessor:
+    """Load a model. Raises UserError if it is missing, damaged or not in XLM-R's convention."""
+    try:
+        with open(path, "rb") as stream:
+            return from_bytes(stream.read(), path)
+    except OSError as error:
+        raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def from_bytes(proto: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
+    """As ``load``, from the bytes of a model file; ``name`` stands in the messages."""
+    try:
+        model = sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except RuntimeError as error:
+        raise UserError(f"{name}: not a SentencePiece model") from error
+    first = tuple(model.id_to_piece(index) for index in range(min(3, len(model))))
+    if first != SPM_SPECIALS:
+        raise UserError(
+            f"{name}: its first pieces are {' '.join(first)}, XLM-R's are {' '.join(SPM_SPECIALS)}"
+        )
+    clash = set(FAIRSEQ_SPECIALS).intersection(pieces(model))
+    if clash:
+        raise UserError(f"{name}: has the piece {min(clash)}, which fairseq's dictionary adds itself")
+    return model
+
+
+def pieces(model: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """The pieces in order without the three specials: the symbols of ``dict.txt``."""
+    return [model.id_to_piece(index) for index in range(len(SPM_SPECIALS), len(model))]
+
+
+class PieceEncoder:
+    """Turns lines into space-separated pieces and counts what the vocabulary does not know.
+
+    Attributes:
+        num_unknown: pieces so far that are not in the vocabulary.
+        unknown_characters: characters of the unknown pieces with their counts.
+    """
+
+    def __init__(self, model: sentencepiece.SentencePieceProcessor) -> None:
+        self._model = model
+        self._pieces = [model.id_to_piece(index) for index in range(len(model))]
+        self._unk = model.unk_id()
+        self.reset()
+
+    def reset(self) -> None:
+        self.num_unknown = 0
+        self.unknown_characters: Counter[str] = Counter()
+
+    def encode(self, lines: Sequence[str]) -> list[str]:
+        """One string of pieces for each line, empty where the line has no visible character."""
+        lines = [squeeze(line) for line in lines]
+        result = []
+        for line, ids in zip(lines, self._model.encode(lines), strict=True):
+            if self._unk in ids:
+                result.append(" ".join(self._with_unknown(line, ids)))
+            else:
+                result.append(" ".join([self._pieces[index] for index in ids]))
+        return result
+
+    def _with_unknown(self, line: str, ids: Sequence[int]) -> list[str]:
+        """Unknown pieces as they stand in the text, so that fairseq-preprocess counts them too."""
+        row = []
+        for piece, index in zip(self._model.encode(line, out_type=str), ids, strict=True):
+            if index == self._unk:
+                self.num_unknown += 1
+                self.unknown_characters.update(piece)
+                if piece in FAIRSEQ_SPECIALS:  # text that looks like <mask> must not become <mask>
+                    piece = "<unk>"
+            row.append(piece)
+        return row
