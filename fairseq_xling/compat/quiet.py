@@ -15,6 +15,7 @@ _PROVOKED: tuple[tuple[str, type[Warning]], ...] = (
     (r"\s*The strict flag in the compose API is deprecated", UserWarning),
     (r"\s*Future Hydra versions will no longer change working directory", UserWarning),
     (r"'pin_memory' argument is set as true but no accelerator", UserWarning),
+    (r"`broadcast_buffers` is deprecated", FutureWarning),
     (r"`torch\.cuda\.amp\.(autocast|GradScaler)\(args\.\.\.\)` is deprecated", FutureWarning),
 )
 

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ._replace import replace
 
 EXIT_CODE = 2
-_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

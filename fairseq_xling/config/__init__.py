@@ -1,0 +1,1 @@
+"""Hydra's configuration groups of the plugin: named model shapes; tasks and criterions register themselves."""
