@@ -1,0 +1,83 @@
+"""Weighted sum of the objectives' mean losses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from fairseq.criterions import FairseqCriterion
+from fairseq.logging import metrics
+from torch import Tensor
+
+from ..models import XlingModel
+from ..tasks.throughput import step_flops
+
+
+class XlingCriterion(FairseqCriterion):
+    """total = Σ_k weight_k · mean_k, one batch of every objective; ``sample_size`` is 1 per micro-batch."""
+
+    def __init__(self, task: Any):
+        super().__init__(task)
+        self.objectives = task.objectives
+        self.weights = task.weights
+        # mean losses and example ids of the latest update's micro-batches, for `diagnose`
+        self._recent: list[dict[str, tuple[Tensor, Tensor]]] = []
+        self._recent_update = -1
+
+    def forward(self, model: XlingModel, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
+        """Compute the loss of a composite batch ``{objective: batch}``.
+
+        Every process logs the same keys, zeros for an objective without a batch: fairseq sums the values by position.
+        """
+        parameter = next(model.parameters())
+        total = parameter.new_zeros((), dtype=torch.float32)
+        log: dict[str, Any] = {"sample_size": 1, "ntokens": 0, "nsentences": 0, "cells": 0, "flops": 0}
+        means = {}
+        for name, objective in self.objectives.items():
+            batch = sample.get(name)
+            out = objective.loss(model, batch) if batch is not None and objective.active(model) else None
+            if out is not None:
+                total = total + self.weights[name] * out.mean
+                means[name] = (out.mean.detach(), batch["id"])
+                log["ntokens"] += batch["num_tokens"]
+                log["nsentences"] += batch["tokens"].size(0)
+                log["cells"] += batch["tokens"].numel()
+                log["flops"] += step_flops(model, batch)
+            if model.training:
+                log[f"{name}_total"] = out.total if out else total.new_zeros(())
+                log[f"{name}_count"] = out.count if out else 0
+            else:
+                log[f"{name}_by_group"] = out.by_group if out else total.new_zeros(len(objective.groups), 3)
+        if model.training:
+            self._remember(model.num_updates, means)
+        log["loss"] = total.detach()
+        return total, 1, log
+
+    def _remember(self, num_updates: int, means: dict[str, tuple[Tensor, Tensor]]) -> None:
+        if num_updates != self._recent_update:
+            self._recent, self._recent_update = [], num_updates
+        self._recent.append(means)
+
+    def diagnose(self) -> str:
+        """Say which objectives of the latest update had a loss that is not finite, and on which examples."""
+        bad = [
+            f"{name}: loss {mean.item()} on examples {ids.tolist()}"
+            for means in self._recent
+            for name, (mean, ids) in means.items()
+            if not math.isfinite(mean.item())
+        ]
+        finite = "all objectives' losses were finite: " + ", ".join(
+            f"{name} {mean.item():.4g}" for means in self._recent for name, (mean, _) in means.items()
+        )
+        return f"update {self._recent_update}: " + ("; ".join(bad) or finite)
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
+        """Log the total loss in bits, as fairseq does."""
+        size = sum(log["sample_size"] for log in logging_outputs)
+        metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True

@@ -1,0 +1,105 @@
+"""One update = one batch of every active objective."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from fairseq.data import FairseqDataset
+
+from ..errors import UserError
+from .examples import ExampleDataset, collate
+from .masking import Symbols
+
+logger = logging.getLogger(__name__)
+
+# An item of the mixture is one int64: objective, repetition within the epoch, example.
+_OBJECTIVE_SHIFT, _REPETITION_SHIFT = 56, 40
+_MAX_REPETITIONS = 1 << (_OBJECTIVE_SHIFT - _REPETITION_SHIFT)
+
+
+class MixtureDataset(FairseqDataset):
+    """Joins the batches of several objectives into composite batches.
+
+    An epoch is as long as the objective with the most batches; the others are cycled (never the longest cut), each
+    repetition with new noise. In validation nothing is cycled: a composite batch then lacks the exhausted objectives.
+
+    Args:
+        parts: objective name -> its examples.
+        shares: objective name -> share of ``--max-tokens`` and ``--batch-size``.
+        cycle: whether shorter objectives start again (training).
+    """
+
+    def __init__(self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool):
+        self.parts = parts
+        self.names = list(parts)
+        self.shares = shares
+        self.symbols = symbols
+        self.cycle = cycle
+        self.epoch = 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Training examples are drawn anew in every epoch; validation always sees the same ones."""
+        self.epoch = epoch if self.cycle else 0
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return sum(len(part.sizes) for part in self.parts.values())
+
+    def __getitem__(self, item: int) -> tuple[str, dict[str, Any]]:
+        item = int(item)
+        name = self.names[item >> _OBJECTIVE_SHIFT]
+        repetition = (item >> _REPETITION_SHIFT) % _MAX_REPETITIONS
+        return name, self.parts[name].example(item % (1 << _REPETITION_SHIFT), self.epoch, repetition)
+
+    def collater(self, samples: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        """``{objective: batch}``, see `fairseq_xling.data.examples.collate`; empty for no samples."""
+        found = {name: [example for key, example in samples if key == name] for name in self.names}
+        return {name: collate(examples, self.symbols) for name, examples in found.items() if examples}
+
+    def batches(
+        self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int = 1, num_shards: int = 1
+    ) -> list[np.ndarray]:
+        """Composite batches of an epoch; in training their number is a multiple of the data-parallel size ``num_shards``.
+
+        Raises:
+            UserError: an objective's share of ``--max-tokens`` is below its longest example.
+        """
+        parts = []
+        for number, (name, part) in enumerate(self.parts.items()):
+            tokens = self._budget(name, part, max_tokens)
+            sentences = max(1, int(max_sentences * self.shares[name])) if max_sentences else None
+            batches = part.batches(epoch if self.cycle else 1, tokens, sentences, size_multiple)
+            parts.append([batch | (number << _OBJECTIVE_SHIFT) for batch in batches])
+        count = max(map(len, parts))
+        if not self.cycle:
+            return [np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)]
+        count = -(-count // num_shards) * num_shards
+        logger.info(
+            f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
+            + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True))
+        )
+        if count > _MAX_REPETITIONS * min(map(len, parts)):
+            raise UserError(f"the smallest objective has {min(map(len, parts))} batches for {count} updates; give it more data or leave it out")
+        return [np.concatenate([_repeat(batches, i) for batches in parts]) for i in range(count)]
+
+    def _budget(self, name: str, part: ExampleDataset, max_tokens: int | None) -> int | None:
+        if not max_tokens:
+            return None
+        budget, longest = int(max_tokens * self.shares[name]), int(part.sizes.max())
+        if budget < longest:
+            raise UserError(
+                f"--max-tokens {max_tokens} x the share {self.shares[name]:.3g} of {name} = {budget} is less than its longest example, "
+                f"{longest} tokens: raise --max-tokens to {int(np.ceil(longest / self.shares[name]))} or lower --max-positions"
+            )
+        return budget
+
+
+def _repeat(batches: list[np.ndarray], number: int) -> np.ndarray:
+    """Batch ``number`` of an endless repetition of ``batches``, marked with the repetition it falls in."""
+    repetition, position = divmod(number, len(batches))
+    return batches[position] | (repetition << _REPETITION_SHIFT)

@@ -1,0 +1,46 @@
+"""Language sampling: p_i ∝ n_i^α over the examples of an epoch (XLM, §3.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def language_counts(sizes: np.ndarray, alpha: float) -> np.ndarray:
+    """How many examples of each language one epoch draws.
+
+    Args:
+        sizes: (L,) number of examples n_i of each language.
+        alpha: exponent; 1 keeps the corpus as it is, 0 draws every language equally often.
+
+    Returns:
+        (L,) counts that sum to about ``sizes.sum()``; at least 1 for a language that has data.
+    """
+    weights = np.where(sizes > 0, sizes.astype(float), 0.0) ** alpha * (sizes > 0)
+    counts = np.round(weights / weights.sum() * sizes.sum()).astype(np.int64)
+    return np.where(sizes > 0, np.maximum(counts, 1), 0)
+
+
+def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> np.ndarray:
+    """Draw ``count`` of ``size`` examples for an epoch; no example is repeated before all were drawn.
+
+    The draws of successive epochs read on in one endless sequence of permutations, so an epoch that takes a part of a
+    large language is followed by one that takes another part. Any epoch can be computed without the ones before it.
+
+    Args:
+        size: number of examples of the language.
+        count: number drawn in every epoch.
+        epoch: 1, 2, ...
+        seed: what identifies the sequence.
+
+    Returns:
+        (count,) indices in ``range(size)``.
+    """
+    start = (epoch - 1) * count
+    pieces = []
+    while count > 0:
+        deck, offset = divmod(start, size)
+        order = np.random.default_rng((*seed, deck)).permutation(np.arange(size, dtype=np.int32 if size < 2**31 else np.int64))
+        pieces.append(order[offset : offset + count])
+        start += len(pieces[-1])
+        count -= len(pieces[-1])
+    return np.concatenate(pieces)

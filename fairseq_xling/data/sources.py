@@ -1,0 +1,101 @@
+"""What an objective reads: sentences of one language, or pairs, of all languages of a data-bin, memory-mapped."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+import numpy as np
+from fairseq.data import TokenBlockDataset
+from fairseq.data.indexed_dataset import MMapIndexedDataset
+
+from .databin import Pair
+from .masking import Symbols
+from .pairs import NUM_PAIR_SPECIALS, fair_lengths
+
+logger = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Items of several groups (languages or pairs), numbered through; item ``i`` of the whole is cheap to read."""
+
+    groups: list[str]
+    bounds: np.ndarray  # (G + 1,) first item of each group
+    sizes: np.ndarray  # (N,) tokens of an item's example, specials included; 0 marks an empty item
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+class Monolingual:
+    """Sentences, or packed blocks of sentences, of several languages.
+
+    Args:
+        corpora: language -> dataset of binarised sentences, each ending in ``</s>``.
+        max_positions: longest example, ``<s>`` included; a longer sentence is cut at its end, counted and logged.
+        break_mode: ``eos`` one sentence an example; ``complete``, ``complete_doc``, ``none`` fairseq's packed blocks.
+
+    An item is ``(tokens, language)``: tokens (T,) int64 without ``<s>``, with the final ``</s>``.
+    """
+
+    def __init__(self, corpora: dict[str, MMapIndexedDataset], symbols: Symbols, max_positions: int, break_mode: str = "eos"):
+        self.groups = list(corpora)
+        self.symbols = symbols
+        self.room = max_positions - 1
+        self.datasets = [
+            dataset
+            if break_mode == "eos"
+            else TokenBlockDataset(dataset, dataset.sizes, self.room, pad=symbols.pad, eos=symbols.eos, break_mode=break_mode)
+            for dataset in corpora.values()
+        ]
+        self.bounds = np.cumsum([0, *map(len, self.datasets)])
+        self.sizes = np.zeros(self.bounds[-1], dtype=np.int32)
+        for language, dataset, start, end in zip(self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True):
+            lengths = np.asarray(dataset.sizes)
+            cut = int((lengths > self.room).sum())
+            if cut:
+                logger.warning(f"{language}: {cut} of {len(lengths)} sentences are cut to --max-positions {max_positions}")
+            # a lone </s> is a blank line (a document break): nothing to learn from
+            self.sizes[start:end] = np.where(lengths > 1, np.minimum(lengths, self.room) + 1, 0)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, str]:
+        group = int(np.searchsorted(self.bounds, index, side="right")) - 1
+        tokens = self.datasets[group][int(index - self.bounds[group])].numpy()
+        if len(tokens) > self.room:
+            tokens = np.append(tokens[: self.room - 1], self.symbols.eos)
+        return tokens, self.groups[group]
+
+
+class Parallel:
+    """Sentence pairs of several language pairs, cut fairly on both sides to fit ``<s> x </s> </s> y </s>``.
+
+    An item is ``(x, y, pair)``; the sentences hold no special symbol.
+    """
+
+    def __init__(
+        self,
+        corpora: dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]],
+        max_positions: int,
+    ):
+        self.pairs = list(corpora)
+        self.groups = [str(pair) for pair in corpora]
+        self.datasets = list(corpora.values())
+        self.max_positions = max_positions
+        self.bounds = np.cumsum([0, *(len(left) for left, _ in self.datasets)])
+        self.sizes = np.zeros(self.bounds[-1], dtype=np.int32)
+        for pair, (left, right), start, end in zip(self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True):
+            x, y = np.asarray(left.sizes) - 1, np.asarray(right.sizes) - 1
+            kept_x, kept_y = fair_lengths(x, y, max_positions)
+            cut = int(((kept_x < x) | (kept_y < y)).sum())
+            empty = int(((x < 1) | (y < 1)).sum())
+            if cut:
+                logger.warning(f"{pair}: {cut} of {len(x)} pairs are cut to --max-positions {max_positions}, fairly on both sides")
+            if empty:
+                logger.warning(f"{pair}: {empty} of {len(x)} pairs have an empty side and are left out")
+            self.sizes[start:end] = np.where((x < 1) | (y < 1), 0, kept_x + kept_y + NUM_PAIR_SPECIALS)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair]:
+        group = int(np.searchsorted(self.bounds, index, side="right")) - 1
+        local = int(index - self.bounds[group])
+        x, y = (side[local].numpy()[:-1] for side in self.datasets[group])
+        keep_x, keep_y = fair_lengths(len(x), len(y), self.max_positions)
+        return x[:keep_x], y[:keep_y], self.pairs[group]

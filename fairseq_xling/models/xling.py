@@ -1,0 +1,190 @@
+"""The registered model ``xling``: an XLM-R encoder plus the heads its objectives ask for."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from typing import Any
+
+import torch
+from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .config import ALIASES, SHAPE_FIELDS, SHAPES, XlingModelConfig
+from .encoder import LMHead, SentenceEncoder
+
+logger = logging.getLogger(__name__)
+
+
+def _init_bert(module: nn.Module) -> None:
+    """BERT's initialisation: normal(0, 0.02) weights, zero biases and padding rows."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()
+
+
+class XlingEncoder(nn.Module):
+    """Groups the sentence encoder and the LM head under RoBERTa's parameter prefix ``encoder.``."""
+
+    def __init__(self, sentence_encoder: SentenceEncoder):
+        super().__init__()
+        self.sentence_encoder = sentence_encoder
+        self.lm_head: LMHead | None = None
+
+
+@register_model("xling", dataclass=XlingModelConfig)
+class XlingModel(BaseFairseqModel):
+    """RoBERTa-family encoder with XLM-R's parameter names, so its checkpoints load as they are.
+
+    Args:
+        cfg: shapes and dropout.
+        vocabulary_size: symbols with <mask>.
+        pad: id of <pad>.
+    """
+
+    def __init__(self, cfg: XlingModelConfig, vocabulary_size: int, pad: int):
+        super().__init__()
+        self.cfg = cfg
+        self.encoder = XlingEncoder(SentenceEncoder(cfg, vocabulary_size, pad))
+        self.num_updates = 0
+        self.apply(_init_bert)
+
+    @classmethod
+    def build_model(cls, cfg: XlingModelConfig, task: Any) -> XlingModel:
+        """Build the encoder, then let the task add the heads its objectives need (and no other)."""
+        if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
+            raise UserError(
+                f"--encoder-embed-dim {cfg.encoder_embed_dim} is not a multiple of --encoder-attention-heads {cfg.encoder_attention_heads}"
+            )
+        model = cls(cfg, len(task.source_dictionary), task.source_dictionary.pad())
+        task.build_heads(model)
+        return model
+
+    def add_lm_head(self) -> None:
+        """Add the masked-LM head unless it is there."""
+        if self.encoder.lm_head is None:
+            weight = self.encoder.sentence_encoder.embed_tokens.weight
+            self.encoder.lm_head = LMHead(weight.size(1), weight)
+            _init_bert(self.encoder.lm_head.dense)
+
+    def add_language_embedding(self, num_languages: int) -> None:
+        """Add the zero-initialised mask-language table unless it is there."""
+        self.encoder.sentence_encoder.add_language_embedding(num_languages)
+
+    @property
+    def lm_head(self) -> LMHead:
+        """The masked-LM head of a model that has one."""
+        assert self.encoder.lm_head is not None
+        return self.encoder.lm_head
+
+    def forward(self, tokens: Tensor, **kwargs: Any) -> Any:
+        """States of a batch, see `SentenceEncoder.forward`."""
+        return self.encoder.sentence_encoder(tokens, **kwargs)
+
+    def max_positions(self) -> int:
+        return self.encoder.sentence_encoder.max_positions
+
+    def set_num_updates(self, num_updates: int) -> None:
+        """Objectives that start late read ``num_updates``."""
+        super().set_num_updates(num_updates)
+        self.num_updates = num_updates
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Tensor], name: str) -> None:
+        """Accept checkpoints of RoBERTa, XLM-R (old ``decoder.`` names too) and of other objectives' models.
+
+        Raises:
+            UserError: vocabulary, positions, languages or shape differ, naming both sizes.
+        """
+        super().upgrade_state_dict_named(state_dict, name)
+        rename_old_keys(state_dict)
+        own = self.state_dict()
+        self._fit_tables(state_dict, own)
+        unused = sorted({_head_of(key) for key in state_dict if key not in own})
+        for key in [key for key in state_dict if key not in own]:
+            if key.startswith("encoder.sentence_encoder.layers.") or key.startswith("encoder.sentence_encoder.layer_norm."):
+                raise UserError(f"the checkpoint has {key}, this model has not: --arch and the --encoder-* options differ from the checkpoint's")
+            del state_dict[key]
+        if unused:
+            logger.info(f"the checkpoint's {', '.join(unused)} are not used by this model's objectives")
+        fresh = sorted({_head_of(key) for key in own if key not in state_dict})
+        for key in own:
+            if key not in state_dict:
+                if key.startswith("encoder.sentence_encoder.") and "embed_languages" not in key:
+                    raise UserError(f"the checkpoint has no {key}: --arch and the --encoder-* options differ from the checkpoint's")
+                state_dict[key] = own[key]
+        if fresh:
+            logger.info(f"{', '.join(fresh)} are not in the checkpoint and start from their initial values")
+
+    @staticmethod
+    def _fit_tables(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+        prefix = "encoder.sentence_encoder."
+        rows = {
+            name: (len(state[prefix + name]), len(own[prefix + name]))
+            for name in ("embed_tokens.weight", "embed_positions.weight", "embed_languages.weight")
+            if prefix + name in state and prefix + name in own
+        }
+        theirs, ours = rows.get("embed_tokens.weight", (0, 0))
+        if theirs != ours:
+            raise UserError(
+                f"the checkpoint's vocabulary has {theirs} symbols, dict.txt with <mask> has {ours}: use the dict.txt and "
+                "sentencepiece.bpe.model the checkpoint was trained with, or start without it"
+            )
+        theirs, ours = rows.get("embed_positions.weight", (0, 0))
+        if theirs < ours:
+            raise UserError(
+                f"--max-positions {ours - 2} is beyond the checkpoint's table of {theirs - 2} positions: lower it to at most {theirs - 2}"
+            )
+        if theirs > ours:
+            logger.info(f"using the first {ours - 2} of the checkpoint's {theirs - 2} positions")
+            state[prefix + "embed_positions.weight"] = state[prefix + "embed_positions.weight"][:ours]
+        theirs, ours = rows.get("embed_languages.weight", (0, 0))
+        if theirs != ours:
+            raise UserError(
+                f"the checkpoint's mask-language table has {theirs - 1} languages, languages.txt names {ours - 1}: "
+                "use the languages.txt beside the checkpoint, or --lang-embedding none"
+            )
+        for key in state.keys() & own.keys():
+            if state[key].shape != own[key].shape:
+                raise UserError(
+                    f"{key} has shape {tuple(state[key].shape)} in the checkpoint and {tuple(own[key].shape)} in this model: "
+                    "--arch and the --encoder-* options differ from the checkpoint's"
+                )
+
+
+def _head_of(key: str) -> str:
+    return key.removeprefix("encoder.").removeprefix("sentence_encoder.").split(".")[0]
+
+
+def rename_old_keys(state_dict: dict[str, Tensor]) -> None:
+    """Bring keys of older fairseq RoBERTa/XLM-R checkpoints to today's names, in place."""
+    for key in list(state_dict):
+        new = key
+        if new.startswith("decoder."):
+            new = "encoder." + new.removeprefix("decoder.")
+        new = new.replace(".emb_layer_norm.", ".layernorm_embedding.")
+        if new.endswith((".in_proj_weight", ".in_proj_bias")):
+            stem, kind = new.rsplit(".in_proj_", 1)
+            for part, tensor in zip("qkv", state_dict.pop(key).chunk(3), strict=True):
+                state_dict[f"{stem}.{part}_proj.{kind}"] = tensor
+        elif new == "encoder.version" or new.endswith("sentence_encoder.version"):
+            del state_dict[key]
+        elif new != key:
+            state_dict[new] = state_dict.pop(key)
+
+
+def _register_shapes() -> None:
+    for name, shape in {**SHAPES, **{alias: SHAPES[size] for alias, size in ALIASES.items()}}.items():
+
+        def fill(args: Namespace, shape: tuple[int, ...] = shape) -> None:
+            for field, value in zip(SHAPE_FIELDS, shape, strict=True):
+                setattr(args, field, getattr(args, field, value))
+
+        register_model_architecture("xling", name if name in ALIASES else f"xling_{name}")(fill)
+
+
+_register_shapes()

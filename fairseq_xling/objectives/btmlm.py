@@ -1,0 +1,133 @@
+"""BTMLM: back-translation masked language modelling (ERNIE-M, §3, Figures 3 and 4).
+
+    Stage 1: P_j = argmax p(. | x_1 … x_s, M_j)  at placeholders appended to a monolingual sentence, without gradient
+    Stage 2: L_BTMLM = -Σ_{x in D_M} log Π_{m in M} p(x_m | X_{/M}, P)
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.examples import Example
+from ..data.masking import choose_positions, corrupt
+from ..data.pairs import NUM_PAIR_SPECIALS, join_pair
+from ..data.sources import Monolingual
+from ..errors import UserError
+from ..models import XlingModel
+from ..modules.visibility import cross_sentence_visibility
+from .base import ObjectiveConfig, ObjectiveLoss, masked_lm_loss
+from .tlm import CrossLingualObjective, mask_at
+
+
+@dataclass
+class BtmlmConfig(ObjectiveConfig):
+    """Options of BTMLM."""
+
+    btmlm_pseudo_ratio: float = field(
+        default=0.15, metadata={"help": "pseudo tokens generated per token of the sentence (ERNIE-M, Figure 6: .05 .10 .15 .20)"}
+    )
+    btmlm_start_update: int = field(default=0, metadata={"help": "update from which btmlm is trained, when camlm has taught the model to generate"})
+    btmlm_languages: Optional[str] = field(
+        default=None, metadata={"help": "languages whose sentences btmlm uses, a,b,c (default: all in mono/); each needs a pair"}
+    )
+
+
+class Btmlm(CrossLingualObjective):
+    """Generates pseudo-parallel tokens with the model itself, then predicts masked tokens with their help."""
+
+    name = "btmlm"
+    config = BtmlmConfig
+
+    def find_groups(self) -> list[str]:
+        ratio = self.cfg.btmlm_pseudo_ratio
+        if not 0 < ratio <= 1:
+            raise UserError(f"--btmlm-pseudo-ratio {ratio} must be above 0 and at most 1")
+        mono = self.data.mono_languages
+        chosen = self.cfg.btmlm_languages.split(",") if self.cfg.btmlm_languages else mono
+        for language in chosen:
+            if language not in mono:
+                raise UserError(f"--btmlm-languages: {language!r} is not in {self.data.root / 'mono'}, which holds {' '.join(mono) or 'nothing'}")
+            if not self.data.partners(language):
+                raise UserError(
+                    f"mono/{language}: btmlm has no pair with {language!r} in {self.data.root / 'para'}; add one, "
+                    "or name the languages that have pairs with --btmlm-languages"
+                )
+        if self.cfg.btmlm_languages is None:
+            for pair in self.data.pairs:
+                for language in (pair.a, pair.b):
+                    if language not in mono:
+                        raise UserError(
+                            f"para/{pair}: btmlm needs monolingual text of {language!r}, {self.data.root / 'mono' / language} is missing; "
+                            "add it, or name the languages btmlm shall use with --btmlm-languages"
+                        )
+        if not chosen:
+            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text")
+        return list(chosen)
+
+    def source(self, split: str, epoch: int) -> Monolingual | None:
+        corpora = {lang: dataset for lang, dataset in self.data.open_mono(split, epoch).items() if lang in self.groups}
+        return Monolingual(corpora, self.symbols, self.max_source_tokens + 2) if corpora else None
+
+    @property
+    def max_source_tokens(self) -> int:
+        """The most tokens of x that leave room for its placeholders and the specials."""
+        room = self.cfg.max_positions - NUM_PAIR_SPECIALS
+        longest = int(room / (1 + self.cfg.btmlm_pseudo_ratio))
+        return longest - (longest + int(self.num_placeholders(longest)) > room)
+
+    def num_placeholders(self, num_tokens: int | np.ndarray) -> np.ndarray:
+        """K = max(1, round(ratio · |x|)), for a number or an array of numbers."""
+        return np.maximum(1, np.round(self.cfg.btmlm_pseudo_ratio * np.asarray(num_tokens))).astype(np.int32)
+
+    def sizes(self, source: Monolingual) -> np.ndarray:
+        content = source.sizes - 2
+        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(np.int32)
+
+    def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
+        sentence, language = item
+        x = sentence[:-1]
+        partners = self.data.partners(language)
+        target_language = partners[rng.integers(len(partners))]
+        placeholders = np.full(int(self.num_placeholders(len(x))), self.symbols.mask)
+        clean, segment = join_pair(x, placeholders, self.symbols)
+        predict = choose_positions(clean, self.cfg.mask_prob, self.symbols, rng)
+        return {
+            "clean": clean,
+            "tokens": corrupt(clean, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob),
+            "segment": segment,
+            "predict": predict,
+            "placeholders": len(x) + 3 + np.arange(len(placeholders)),
+            "target": clean[predict],
+            "languages": self.language_rows(language, target_language),
+            "group": self.group_number[language],
+        }
+
+    def active(self, model: XlingModel) -> bool:
+        return not model.training or model.num_updates >= self.cfg.btmlm_start_update
+
+    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
+        pseudo = self.generate(model, batch)
+        tokens = batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
+        inputs = self.encoder_inputs(model, tokens, batch)
+        states = model(tokens, select=batch["predict"], padded=batch["padded"], **inputs)
+        return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))
+
+    @torch.no_grad()
+    def generate(self, model: XlingModel, batch: dict[str, Any]) -> Tensor:
+        """Stage 1: the most probable ordinary symbol at every placeholder, in one forward pass without dropout. (P,)"""
+        clean = batch["clean"]
+        training = model.training
+        model.eval()
+        states = model(
+            clean,
+            visible=cross_sentence_visibility(batch["segment"], mask_at(clean, batch["placeholders"])),
+            select=batch["placeholders"],
+            **self.encoder_inputs(model, clean, batch),
+        )
+        logits = model.lm_head(states)
+        model.train(training)
+        logits[:, self.symbols.special] = float("-inf")
+        return logits.argmax(1)
