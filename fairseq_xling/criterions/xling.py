@@ -25,7 +25,9 @@ class XlingCriterion(FairseqCriterion):
         self._recent: list[dict[str, tuple[Tensor, Tensor]]] = []
         self._recent_update = -1
 
-    def forward(self, model: XlingModel, sample: dict[str, Any], reduce: bool = True) -> tuple[Tensor, int, dict[str, Any]]:
+    def forward(
+        self, model: XlingModel, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
         """Compute the loss of a composite batch ``{objective: batch}``.
 
         Every process logs the same keys, zeros for an objective without a batch: fairseq sums the values by position.
@@ -76,7 +78,9 @@ class XlingCriterion(FairseqCriterion):
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
         """Log the total loss in bits, as fairseq does."""
         size = sum(log["sample_size"] for log in logging_outputs)
-        metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3)
+        metrics.log_scalar(
+            "loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3
+        )
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

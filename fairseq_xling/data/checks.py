@@ -37,7 +37,9 @@ def check_index(prefix: str) -> None:
     with open(idx, "rb") as stream:
         header = stream.read(26)
     if len(header) < 26 or header[:9] != MMapIndexedDataset.Index._HDR_MAGIC:
-        raise UserError(f"{idx}: not an index of fairseq-preprocess --dataset-impl mmap, or truncated; {again}")
+        raise UserError(
+            f"{idx}: not an index of fairseq-preprocess --dataset-impl mmap, or truncated; {again}"
+        )
     code, count = struct.unpack("<BQ", header[17:26])
     if code not in _code_to_dtype:
         raise UserError(f"{idx}: unknown token type code {code}; {again}")
@@ -64,7 +66,9 @@ def check_index(prefix: str) -> None:
             )
         expected = int(ends[-1])
     if expected != os.path.getsize(bin_):
-        raise UserError(f"{bin_}: truncated or not of this index: expected {expected} bytes, found {os.path.getsize(bin_)}; {again}")
+        raise UserError(
+            f"{bin_}: truncated or not of this index: expected {expected} bytes, found {os.path.getsize(bin_)}; {again}"
+        )
 
 
 def first_difference(left: Iterable[str], right: Iterable[str]) -> str:
@@ -109,7 +113,9 @@ def check_sentencepiece(dictionary: Dictionary, model_path: Path, dict_path: Pat
     specials = {"<unk>", "<s>", "</s>", "<pad>", "<mask>"}
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     symbols = dictionary.symbols[dictionary.nspecial :]
-    difference = first_difference([s for s in symbols if s not in specials], [p for p in pieces if p not in specials])
+    difference = first_difference(
+        [s for s in symbols if s not in specials], [p for p in pieces if p not in specials]
+    )
     if difference:
         raise UserError(
             f"{dict_path} does not belong to {model_path}: {difference}; make it with `xling vocab --from-spm {model_path.name}`"
@@ -142,4 +148,6 @@ def check_unknown_share(dataset: MMapIndexedDataset, unk: int, vocabulary_size: 
             "encode it again with `xling encode --model` and the model in the data-bin"
         )
     if share > UNK_WARN_SHARE:
-        logger.warning(f"{name}: {share:.2%} of the tokens are <unk> (more than {UNK_WARN_SHARE:.1%}); does the vocabulary fit this text?")
+        logger.warning(
+            f"{name}: {share:.2%} of the tokens are <unk> (more than {UNK_WARN_SHARE:.1%}); does the vocabulary fit this text?"
+        )

@@ -31,7 +31,9 @@ def load_dictionary(path: Path) -> Dictionary:
         raise UserError(f"{path}: not a fairseq dictionary: {error}") from error
     dictionary.add_symbol("<mask>")
     if dictionary.index("<mask>") != len(dictionary) - 1:
-        raise UserError(f"{path}: <mask> must be the last symbol, it stands at {dictionary.index('<mask>')}; remove it from the file")
+        raise UserError(
+            f"{path}: <mask> must be the last symbol, it stands at {dictionary.index('<mask>')}; remove it from the file"
+        )
     return dictionary
 
 
@@ -48,7 +50,9 @@ def load_languages(path: Path) -> list[str]:
         raise UserError(f"{path}: names no language; write one language code a line")
     for language in languages:
         if languages.count(language) > 1:
-            raise UserError(f"{path}: language {language!r} is named {languages.count(language)} times; keep one line of it")
+            raise UserError(
+                f"{path}: language {language!r} is named {languages.count(language)} times; keep one line of it"
+            )
     return languages
 
 
@@ -85,21 +89,32 @@ class DataBin:
         model = self.root / "sentencepiece.bpe.model"
         if model.is_file():
             check_sentencepiece(self.dictionary, model, self.root / "dict.txt")
-        self.mono_languages = sorted({p.name for shard in self.shards for p in (shard / "mono").glob("*") if p.is_dir()})
-        self.pairs = [self._parse_pair(name) for name in sorted({p.name for s in self.shards for p in (s / "para").glob("*") if p.is_dir()})]
+        self.mono_languages = sorted(
+            {p.name for shard in self.shards for p in (shard / "mono").glob("*") if p.is_dir()}
+        )
+        self.pairs = [
+            self._parse_pair(name)
+            for name in sorted({p.name for s in self.shards for p in (s / "para").glob("*") if p.is_dir()})
+        ]
         for language in [*self.mono_languages, *(side for pair in self.pairs for side in (pair.a, pair.b))]:
             if language not in self.languages:
-                raise UserError(f"language {language!r} is in {self.root} but not in {self.root / 'languages.txt'}; add a line with its code")
+                raise UserError(
+                    f"language {language!r} is in {self.root} but not in {self.root / 'languages.txt'}; add a line with its code"
+                )
 
     def _parse_pair(self, name: str) -> Pair:
         parts = name.split("-")
         if len(parts) != 2 or not all(parts) or parts[0] == parts[1]:
-            raise UserError(f"{self.root / 'para' / name}: a pair's folder is named <a>-<b>, e.g. de-en; language codes hold no '-'")
+            raise UserError(
+                f"{self.root / 'para' / name}: a pair's folder is named <a>-<b>, e.g. de-en; language codes hold no '-'"
+            )
         return Pair(*parts)
 
     def partners(self, language: str) -> list[str]:
         """Languages paired with ``language``."""
-        return sorted({p.b for p in self.pairs if p.a == language} | {p.a for p in self.pairs if p.b == language})
+        return sorted(
+            {p.b for p in self.pairs if p.a == language} | {p.a for p in self.pairs if p.b == language}
+        )
 
     def shard(self, epoch: int) -> Path:
         """The shard of an epoch (1, 2, ...); shards follow each other round-robin."""
@@ -108,7 +123,10 @@ class DataBin:
     def open_mono(self, split: str, epoch: int) -> dict[str, MMapIndexedDataset]:
         """Open ``mono/<lang>/<split>`` of every language that has it."""
         folder = self.shard(epoch) / "mono"
-        found = {lang: self._open(folder / lang / split, folder / lang / "dict.txt") for lang in self.mono_languages}
+        found = {
+            lang: self._open(folder / lang / split, folder / lang / "dict.txt")
+            for lang in self.mono_languages
+        }
         return {language: dataset for language, dataset in found.items() if dataset is not None}
 
     def open_pairs(self, split: str, epoch: int) -> dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]]:
@@ -120,12 +138,17 @@ class DataBin:
         pairs = {}
         for pair in self.pairs:
             folder = self.shard(epoch) / "para" / str(pair)
-            left, right = (self._open(folder / f"{split}.{pair}.{side}", folder / f"dict.{side}.txt") for side in (pair.a, pair.b))
+            left, right = (
+                self._open(folder / f"{split}.{pair}.{side}", folder / f"dict.{side}.txt")
+                for side in (pair.a, pair.b)
+            )
             if left is None and right is None:
                 continue
             if left is None or right is None:
                 missing = pair.a if left is None else pair.b
-                raise UserError(f"{folder / f'{split}.{pair}.{missing}.idx'}: missing; the other side is there: binarise the pair again")
+                raise UserError(
+                    f"{folder / f'{split}.{pair}.{missing}.idx'}: missing; the other side is there: binarise the pair again"
+                )
             if len(left) != len(right):
                 raise UserError(
                     f"{folder}/{split}.{pair}: {len(left)} sentences in {pair.a}, {len(right)} in {pair.b}; a pair needs equal line counts"
@@ -152,9 +175,17 @@ def check_data_bin(data: str) -> list[str]:
         UserError: on the first thing that is wrong.
     """
     data_bin = DataBin(data)
-    lines = [f"{data_bin.root / 'dict.txt'}: {data_bin.symbols.size} symbols with <mask>; languages: {' '.join(data_bin.languages)}"]
+    lines = [
+        f"{data_bin.root / 'dict.txt'}: {data_bin.symbols.size} symbols with <mask>; languages: {' '.join(data_bin.languages)}"
+    ]
     for epoch, shard in enumerate(data_bin.shards, start=1):
         for split in ("train", "valid"):
-            lines += [f"{shard}/mono/{lang}/{split}: {len(data)} sentences" for lang, data in data_bin.open_mono(split, epoch).items()]
-            lines += [f"{shard}/para/{pair}/{split}: {len(data[0])} pairs" for pair, data in data_bin.open_pairs(split, epoch).items()]
+            lines += [
+                f"{shard}/mono/{lang}/{split}: {len(data)} sentences"
+                for lang, data in data_bin.open_mono(split, epoch).items()
+            ]
+            lines += [
+                f"{shard}/para/{pair}/{split}: {len(data[0])} pairs"
+                for pair, data in data_bin.open_pairs(split, epoch).items()
+            ]
     return lines

@@ -67,7 +67,9 @@ class ExampleDataset:
         del parts
         return indices[self.sizes[indices] > 0]
 
-    def batches(self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int = 1) -> list[np.ndarray]:
+    def batches(
+        self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int = 1
+    ) -> list[np.ndarray]:
         """Group an epoch's items by similar length into batches of at most ``max_tokens`` padded tokens, in random order.
 
         ``size_multiple`` is fairseq's ``--required-batch-size-multiple``.
@@ -110,7 +112,9 @@ def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -
         if name not in examples[0]:
             continue
         segment = name == "segment"
-        padded = np.full((rows, width), SEGMENT_PAD if segment else symbols.pad, dtype=np.int8 if segment else np.int64)
+        padded = np.full(
+            (rows, width), SEGMENT_PAD if segment else symbols.pad, dtype=np.int8 if segment else np.int64
+        )
         for row, (example, start, length) in enumerate(zip(examples, starts, lengths, strict=True)):
             padded[row, start : start + length] = example[name]
         batch[name] = torch.from_numpy(padded)
@@ -123,13 +127,22 @@ def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -
         )
     for name in POSITIONS:
         if name in examples[0]:
-            offsets = (example[name] + row * width + start for row, (example, start) in enumerate(zip(examples, starts, strict=True)))
+            offsets = (
+                example[name] + row * width + start
+                for row, (example, start) in enumerate(zip(examples, starts, strict=True))
+            )
             batch[name] = torch.from_numpy(np.concatenate(list(offsets)).astype(np.int64))
-    batch["target"] = torch.from_numpy(np.concatenate([example["target"] for example in examples]).astype(np.int64))
+    batch["target"] = torch.from_numpy(
+        np.concatenate([example["target"] for example in examples]).astype(np.int64)
+    )
     groups = np.array([example["group"] for example in examples])
-    batch["target_group"] = torch.from_numpy(np.repeat(groups, [len(example["target"]) for example in examples]))
+    batch["target_group"] = torch.from_numpy(
+        np.repeat(groups, [len(example["target"]) for example in examples])
+    )
     if len(batch["target"]) == 0:
-        batch["predict"], batch["target"], batch["target_group"] = torch.tensor([[0], [symbols.pad], [0]]).unbind()
+        batch["predict"], batch["target"], batch["target_group"] = torch.tensor(
+            [[0], [symbols.pad], [0]]
+        ).unbind()
     if "languages" in examples[0]:
         batch["languages"] = torch.tensor([example["languages"] for example in examples])
     batch["id"] = torch.tensor([example["id"] for example in examples])

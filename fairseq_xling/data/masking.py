@@ -26,7 +26,12 @@ class Symbols:
         mask = dictionary.index("<mask>")
         assert mask == len(dictionary) - 1, "the task adds <mask> as the last symbol"
         return cls(
-            dictionary.bos(), dictionary.pad(), dictionary.eos(), dictionary.unk(), mask, dictionary.nspecial,
+            dictionary.bos(),
+            dictionary.pad(),
+            dictionary.eos(),
+            dictionary.unk(),
+            mask,
+            dictionary.nspecial,
             len(dictionary),
         )
 
@@ -36,7 +41,9 @@ class Symbols:
         return [*range(self.first_ordinary), self.mask]
 
 
-def choose_positions(tokens: np.ndarray, prob: float, symbols: Symbols, rng: np.random.Generator) -> np.ndarray:
+def choose_positions(
+    tokens: np.ndarray, prob: float, symbols: Symbols, rng: np.random.Generator
+) -> np.ndarray:
     """Draw the positions to predict, without replacement, among the ordinary tokens.
 
     Args:

@@ -31,7 +31,9 @@ class MixtureDataset(FairseqDataset):
         cycle: whether shorter objectives start again (training).
     """
 
-    def __init__(self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool):
+    def __init__(
+        self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool
+    ):
         self.parts = parts
         self.names = list(parts)
         self.shares = shares
@@ -62,7 +64,12 @@ class MixtureDataset(FairseqDataset):
         return {name: collate(examples, self.symbols) for name, examples in found.items() if examples}
 
     def batches(
-        self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int = 1, num_shards: int = 1
+        self,
+        epoch: int,
+        max_tokens: int | None,
+        max_sentences: int | None,
+        size_multiple: int = 1,
+        num_shards: int = 1,
     ) -> list[np.ndarray]:
         """Composite batches of an epoch; in training their number is a multiple of the data-parallel size ``num_shards``.
 
@@ -77,14 +84,20 @@ class MixtureDataset(FairseqDataset):
             parts.append([batch | (number << _OBJECTIVE_SHIFT) for batch in batches])
         count = max(map(len, parts))
         if not self.cycle:
-            return [np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)]
+            return [
+                np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)
+            ]
         count = -(-count // num_shards) * num_shards
         logger.info(
             f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
-            + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True))
+            + ", ".join(
+                f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True)
+            )
         )
         if count > _MAX_REPETITIONS * min(map(len, parts)):
-            raise UserError(f"the smallest objective has {min(map(len, parts))} batches for {count} updates; give it more data or leave it out")
+            raise UserError(
+                f"the smallest objective has {min(map(len, parts))} batches for {count} updates; give it more data or leave it out"
+            )
         return [np.concatenate([_repeat(batches, i) for batches in parts]) for i in range(count)]
 
     def _budget(self, name: str, part: ExampleDataset, max_tokens: int | None) -> int | None:

@@ -39,7 +39,9 @@ def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> np.ndarray
     pieces = []
     while count > 0:
         deck, offset = divmod(start, size)
-        order = np.random.default_rng((*seed, deck)).permutation(np.arange(size, dtype=np.int32 if size < 2**31 else np.int64))
+        order = np.random.default_rng((*seed, deck)).permutation(
+            np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
+        )
         pieces.append(order[offset : offset + count])
         start += len(pieces[-1])
         count -= len(pieces[-1])

@@ -37,23 +37,35 @@ class Monolingual:
     An item is ``(tokens, language)``: tokens (T,) int64 without ``<s>``, with the final ``</s>``.
     """
 
-    def __init__(self, corpora: dict[str, MMapIndexedDataset], symbols: Symbols, max_positions: int, break_mode: str = "eos"):
+    def __init__(
+        self,
+        corpora: dict[str, MMapIndexedDataset],
+        symbols: Symbols,
+        max_positions: int,
+        break_mode: str = "eos",
+    ):
         self.groups = list(corpora)
         self.symbols = symbols
         self.room = max_positions - 1
         self.datasets = [
             dataset
             if break_mode == "eos"
-            else TokenBlockDataset(dataset, dataset.sizes, self.room, pad=symbols.pad, eos=symbols.eos, break_mode=break_mode)
+            else TokenBlockDataset(
+                dataset, dataset.sizes, self.room, pad=symbols.pad, eos=symbols.eos, break_mode=break_mode
+            )
             for dataset in corpora.values()
         ]
         self.bounds = np.cumsum([0, *map(len, self.datasets)])
         self.sizes = np.zeros(self.bounds[-1], dtype=np.int32)
-        for language, dataset, start, end in zip(self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True):
+        for language, dataset, start, end in zip(
+            self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True
+        ):
             lengths = np.asarray(dataset.sizes)
             cut = int((lengths > self.room).sum())
             if cut:
-                logger.warning(f"{language}: {cut} of {len(lengths)} sentences are cut to --max-positions {max_positions}")
+                logger.warning(
+                    f"{language}: {cut} of {len(lengths)} sentences are cut to --max-positions {max_positions}"
+                )
             # a lone </s> is a blank line (a document break): nothing to learn from
             self.sizes[start:end] = np.where(lengths > 1, np.minimum(lengths, self.room) + 1, 0)
 
@@ -82,13 +94,17 @@ class Parallel:
         self.max_positions = max_positions
         self.bounds = np.cumsum([0, *(len(left) for left, _ in self.datasets)])
         self.sizes = np.zeros(self.bounds[-1], dtype=np.int32)
-        for pair, (left, right), start, end in zip(self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True):
+        for pair, (left, right), start, end in zip(
+            self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True
+        ):
             x, y = np.asarray(left.sizes) - 1, np.asarray(right.sizes) - 1
             kept_x, kept_y = fair_lengths(x, y, max_positions)
             cut = int(((kept_x < x) | (kept_y < y)).sum())
             empty = int(((x < 1) | (y < 1)).sum())
             if cut:
-                logger.warning(f"{pair}: {cut} of {len(x)} pairs are cut to --max-positions {max_positions}, fairly on both sides")
+                logger.warning(
+                    f"{pair}: {cut} of {len(x)} pairs are cut to --max-positions {max_positions}, fairly on both sides"
+                )
             if empty:
                 logger.warning(f"{pair}: {empty} of {len(x)} pairs have an empty side and are left out")
             self.sizes[start:end] = np.where((x < 1) | (y < 1), 0, kept_x + kept_y + NUM_PAIR_SPECIALS)

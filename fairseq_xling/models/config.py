@@ -16,8 +16,12 @@ class XlingModelConfig(FairseqDataclass):
     encoder_attention_heads: int = field(default=12, metadata={"help": "number of attention heads"})
     dropout: float = field(default=0.1, metadata={"help": "dropout of embeddings and block outputs"})
     attention_dropout: float = field(default=0.1, metadata={"help": "dropout of attention weights"})
-    activation_dropout: float = field(default=0.0, metadata={"help": "dropout after the GELU of the feed-forward block"})
-    encoder_normalize_before: bool = field(default=False, metadata={"help": "pre-norm layers (RoBERTa and XLM-R are post-norm)"})
+    activation_dropout: float = field(
+        default=0.0, metadata={"help": "dropout after the GELU of the feed-forward block"}
+    )
+    encoder_normalize_before: bool = field(
+        default=False, metadata={"help": "pre-norm layers (RoBERTa and XLM-R are post-norm)"}
+    )
     max_positions: int = II("task.max_positions")
 
 

@@ -106,8 +106,12 @@ class XlingModel(BaseFairseqModel):
         self._fit_tables(state_dict, own)
         unused = sorted({_head_of(key) for key in state_dict if key not in own})
         for key in [key for key in state_dict if key not in own]:
-            if key.startswith("encoder.sentence_encoder.layers.") or key.startswith("encoder.sentence_encoder.layer_norm."):
-                raise UserError(f"the checkpoint has {key}, this model has not: --arch and the --encoder-* options differ from the checkpoint's")
+            if key.startswith("encoder.sentence_encoder.layers.") or key.startswith(
+                "encoder.sentence_encoder.layer_norm."
+            ):
+                raise UserError(
+                    f"the checkpoint has {key}, this model has not: --arch and the --encoder-* options differ from the checkpoint's"
+                )
             del state_dict[key]
         if unused:
             logger.info(f"the checkpoint's {', '.join(unused)} are not used by this model's objectives")
@@ -115,7 +119,9 @@ class XlingModel(BaseFairseqModel):
         for key in own:
             if key not in state_dict:
                 if key.startswith("encoder.sentence_encoder.") and "embed_languages" not in key:
-                    raise UserError(f"the checkpoint has no {key}: --arch and the --encoder-* options differ from the checkpoint's")
+                    raise UserError(
+                        f"the checkpoint has no {key}: --arch and the --encoder-* options differ from the checkpoint's"
+                    )
                 state_dict[key] = own[key]
         if fresh:
             logger.info(f"{', '.join(fresh)} are not in the checkpoint and start from their initial values")

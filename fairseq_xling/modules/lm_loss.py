@@ -10,7 +10,9 @@ from torch import Tensor
 _fused = getattr(F, "linear_cross_entropy", None)
 
 
-def linear_cross_entropy_sum(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+def linear_cross_entropy_sum(
+    hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, ignore_index: int
+) -> Tensor:
     """Summed cross entropy of ``softmax(hidden @ weight.T + bias)``, in fp32.
 
     Args:
@@ -24,7 +26,13 @@ def linear_cross_entropy_sum(hidden: Tensor, weight: Tensor, bias: Tensor, targe
     if _fused is not None and hidden.dtype == torch.float32:
         options = torch.nn.LinearCrossEntropyOptions()
         return _fused(
-            hidden, weight, target, linear_bias=bias, reduction="sum", ignore_index=ignore_index, options=options
+            hidden,
+            weight,
+            target,
+            linear_bias=bias,
+            reduction="sum",
+            ignore_index=ignore_index,
+            options=options,
         )
     logits = F.linear(hidden, weight, bias).float()
     return F.cross_entropy(logits, target, reduction="sum", ignore_index=ignore_index)

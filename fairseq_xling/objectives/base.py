@@ -23,13 +23,25 @@ LANG_EMBEDDING = ChoiceEnum(["mask", "all", "none"])
 class ObjectiveConfig(FairseqDataclass):
     """Options shared by the objectives; an objective with options of its own extends this class in its file."""
 
-    mask_prob: float = field(default=0.15, metadata={"help": "share of a sentence's tokens that are predicted"})
-    leave_unmasked_prob: float = field(default=0.1, metadata={"help": "probability that a predicted token stays as it is (mmlm, tlm, btmlm)"})
-    random_token_prob: float = field(default=0.1, metadata={"help": "probability that a predicted token becomes a random one (mmlm, tlm, btmlm)"})
-    reset_positions: bool = field(default=False, metadata={"help": "count positions anew in the second sentence of a pair (XLM's variant)"})
+    mask_prob: float = field(
+        default=0.15, metadata={"help": "share of a sentence's tokens that are predicted"}
+    )
+    leave_unmasked_prob: float = field(
+        default=0.1, metadata={"help": "probability that a predicted token stays as it is (mmlm, tlm, btmlm)"}
+    )
+    random_token_prob: float = field(
+        default=0.1,
+        metadata={"help": "probability that a predicted token becomes a random one (mmlm, tlm, btmlm)"},
+    )
+    reset_positions: bool = field(
+        default=False,
+        metadata={"help": "count positions anew in the second sentence of a pair (XLM's variant)"},
+    )
     lang_embedding: LANG_EMBEDDING = field(
         default="mask",
-        metadata={"help": "where cross-lingual objectives add a learned language embedding: at <mask>, at all tokens, or not at all"},
+        metadata={
+            "help": "where cross-lingual objectives add a learned language embedding: at <mask>, at all tokens, or not at all"
+        },
     )
 
 
@@ -99,7 +111,9 @@ class Objective(ABC):
         """Compute the loss of a batch (see `fairseq_xling.data.examples.collate`)."""
 
 
-def masked_lm_loss(model: XlingModel, states: Tensor, batch: dict[str, Any], pad: int, num_groups: int) -> ObjectiveLoss:
+def masked_lm_loss(
+    model: XlingModel, states: Tensor, batch: dict[str, Any], pad: int, num_groups: int
+) -> ObjectiveLoss:
     """Cross entropy at the predicted positions.
 
     Args:
@@ -109,7 +123,9 @@ def masked_lm_loss(model: XlingModel, states: Tensor, batch: dict[str, Any], pad
     head, target = model.lm_head, batch["target"]
     count = target.numel()
     if model.training:
-        total = linear_cross_entropy_sum(head.transform(states), head.weight, head.bias, target, ignore_index=pad)
+        total = linear_cross_entropy_sum(
+            head.transform(states), head.weight, head.bias, target, ignore_index=pad
+        )
         return ObjectiveLoss(total / count, total.detach(), count, None)
     logits = head(states).float()
     losses = F.cross_entropy(logits, target, reduction="none", ignore_index=pad).detach()

@@ -1,11 +1,11 @@
 """BTMLM: back-translation masked language modelling (ERNIE-M, §3, Figures 3 and 4).
 
-    Stage 1: P_j = argmax p(. | x_1 … x_s, M_j)  at placeholders appended to a monolingual sentence, without gradient
-    Stage 2: L_BTMLM = -Σ_{x in D_M} log Π_{m in M} p(x_m | X_{/M}, P)
+Stage 1: P_j = argmax p(. | x_1 … x_s, M_j)  at placeholders appended to a monolingual sentence, without gradient
+Stage 2: L_BTMLM = -Σ_{x in D_M} log Π_{m in M} p(x_m | X_{/M}, P)
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,11 +27,20 @@ class BtmlmConfig(ObjectiveConfig):
     """Options of BTMLM."""
 
     btmlm_pseudo_ratio: float = field(
-        default=0.15, metadata={"help": "pseudo tokens generated per token of the sentence (ERNIE-M, Figure 6: .05 .10 .15 .20)"}
+        default=0.15,
+        metadata={
+            "help": "pseudo tokens generated per token of the sentence (ERNIE-M, Figure 6: .05 .10 .15 .20)"
+        },
     )
-    btmlm_start_update: int = field(default=0, metadata={"help": "update from which btmlm is trained, when camlm has taught the model to generate"})
-    btmlm_languages: Optional[str] = field(
-        default=None, metadata={"help": "languages whose sentences btmlm uses, a,b,c (default: all in mono/); each needs a pair"}
+    btmlm_start_update: int = field(
+        default=0,
+        metadata={"help": "update from which btmlm is trained, when camlm has taught the model to generate"},
+    )
+    btmlm_languages: str | None = field(
+        default=None,
+        metadata={
+            "help": "languages whose sentences btmlm uses, a,b,c (default: all in mono/); each needs a pair"
+        },
     )
 
 
@@ -49,7 +58,9 @@ class Btmlm(CrossLingualObjective):
         chosen = self.cfg.btmlm_languages.split(",") if self.cfg.btmlm_languages else mono
         for language in chosen:
             if language not in mono:
-                raise UserError(f"--btmlm-languages: {language!r} is not in {self.data.root / 'mono'}, which holds {' '.join(mono) or 'nothing'}")
+                raise UserError(
+                    f"--btmlm-languages: {language!r} is not in {self.data.root / 'mono'}, which holds {' '.join(mono) or 'nothing'}"
+                )
             if not self.data.partners(language):
                 raise UserError(
                     f"mono/{language}: btmlm has no pair with {language!r} in {self.data.root / 'para'}; add one, "
@@ -64,11 +75,17 @@ class Btmlm(CrossLingualObjective):
                             "add it, or name the languages btmlm shall use with --btmlm-languages"
                         )
         if not chosen:
-            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text")
+            raise UserError(
+                f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text"
+            )
         return list(chosen)
 
     def source(self, split: str, epoch: int) -> Monolingual | None:
-        corpora = {lang: dataset for lang, dataset in self.data.open_mono(split, epoch).items() if lang in self.groups}
+        corpora = {
+            lang: dataset
+            for lang, dataset in self.data.open_mono(split, epoch).items()
+            if lang in self.groups
+        }
         return Monolingual(corpora, self.symbols, self.max_source_tokens + 2) if corpora else None
 
     @property
@@ -84,7 +101,9 @@ class Btmlm(CrossLingualObjective):
 
     def sizes(self, source: Monolingual) -> np.ndarray:
         content = source.sizes - 2
-        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(np.int32)
+        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(
+            np.int32
+        )
 
     def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
         sentence, language = item
@@ -96,7 +115,9 @@ class Btmlm(CrossLingualObjective):
         predict = choose_positions(clean, self.cfg.mask_prob, self.symbols, rng)
         return {
             "clean": clean,
-            "tokens": corrupt(clean, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob),
+            "tokens": corrupt(
+                clean, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
+            ),
             "segment": segment,
             "predict": predict,
             "placeholders": len(x) + 3 + np.arange(len(placeholders)),
@@ -110,7 +131,9 @@ class Btmlm(CrossLingualObjective):
 
     def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
         pseudo = self.generate(model, batch)
-        tokens = batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
+        tokens = (
+            batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
+        )
         inputs = self.encoder_inputs(model, tokens, batch)
         states = model(tokens, select=batch["predict"], padded=batch["padded"], **inputs)
         return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from fairseq.dataclass import ChoiceEnum
-from torch import Tensor
 
 from ..data.examples import Example
 from ..data.masking import choose_positions, corrupt
@@ -38,7 +37,9 @@ class Mmlm(Objective):
 
     def find_groups(self) -> list[str]:
         if not self.data.mono_languages:
-            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective {self.name} needs monolingual text")
+            raise UserError(
+                f"{self.data.root / 'mono'}: no language in it; the objective {self.name} needs monolingual text"
+            )
         return self.data.mono_languages
 
     def source(self, split: str, epoch: int) -> Monolingual | None:
@@ -51,8 +52,15 @@ class Mmlm(Objective):
         sentence, language = item
         tokens = np.concatenate([[self.symbols.bos], sentence])
         predict = choose_positions(tokens, self.cfg.mask_prob, self.symbols, rng)
-        corrupted = corrupt(tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob)
-        return {"tokens": corrupted, "predict": predict, "target": tokens[predict], "group": self.group_number[language]}
+        corrupted = corrupt(
+            tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
+        )
+        return {
+            "tokens": corrupted,
+            "predict": predict,
+            "target": tokens[predict],
+            "group": self.group_number[language],
+        }
 
     def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
         states = model(batch["tokens"], select=batch["predict"], padded=batch["padded"])

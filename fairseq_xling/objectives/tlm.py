@@ -54,7 +54,9 @@ class PairObjective(CrossLingualObjective):
 
     def find_groups(self) -> list[str]:
         if not self.data.pairs:
-            raise UserError(f"{self.data.root / 'para'}: no language pair in it; the objective {self.name} needs sentence pairs")
+            raise UserError(
+                f"{self.data.root / 'para'}: no language pair in it; the objective {self.name} needs sentence pairs"
+            )
         return [str(pair) for pair in self.data.pairs]
 
     def source(self, split: str, epoch: int) -> Parallel | None:
@@ -63,7 +65,9 @@ class PairObjective(CrossLingualObjective):
 
     def corrupt(self, tokens: np.ndarray, predict: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """How the chosen positions look in the input."""
-        return corrupt(tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob)
+        return corrupt(
+            tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
+        )
 
     def build(self, item: tuple[np.ndarray, np.ndarray, Pair], rng: np.random.Generator) -> Example:
         x, y, pair = item
@@ -95,4 +99,9 @@ class Tlm(PairObjective):
 
 def mask_at(tokens: Tensor, flat_positions: Tensor) -> Tensor:
     """Bool (B, T), True at the given positions of the flattened tokens."""
-    return torch.zeros_like(tokens, dtype=torch.bool).view(-1).index_fill_(0, flat_positions, True).view_as(tokens)
+    return (
+        torch.zeros_like(tokens, dtype=torch.bool)
+        .view(-1)
+        .index_fill_(0, flat_positions, True)
+        .view_as(tokens)
+    )

@@ -12,7 +12,15 @@ from ..models import XlingModel
 from .batches import DataWait
 
 # dense half-precision peak in FLOP/s, by a part of the device's name (vendors' data sheets)
-PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12, "V100": 125e12, "T4": 65e12}
+PEAK_FLOPS = {
+    "H200": 989e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A10G": 70e12,
+    "V100": 125e12,
+    "T4": 65e12,
+}
 
 
 @cache

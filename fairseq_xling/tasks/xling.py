@@ -5,7 +5,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -31,14 +31,30 @@ from .throughput import log_throughput
 class XlingTaskConfig(MmlmConfig, BtmlmConfig):
     """Options of every pre-training task; objectives add theirs through their own config classes."""
 
-    data: str = field(default=MISSING, metadata={"help": "data-bin folder; several, joined by ':', are shards, one an epoch"})
-    objectives: Optional[str] = field(default=None, metadata={"help": "objectives to mix, a,b,c (default: those of the task)"})
-    objective_weights: Optional[str] = field(default=None, metadata={"help": "weight of each objective's mean loss, in their order (default: 1 each)"})
-    objective_shares: Optional[str] = field(
-        default=None, metadata={"help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1)"}
+    data: str = field(
+        default=MISSING,
+        metadata={"help": "data-bin folder; several, joined by ':', are shards, one an epoch"},
     )
-    max_positions: int = field(default=512, metadata={"help": "longest example in tokens, and size of the position table"})
-    sampling_alpha: float = field(default=0.7, metadata={"help": "languages and pairs are drawn in proportion to (number of sentences)^alpha"})
+    objectives: str | None = field(
+        default=None, metadata={"help": "objectives to mix, a,b,c (default: those of the task)"}
+    )
+    objective_weights: str | None = field(
+        default=None,
+        metadata={"help": "weight of each objective's mean loss, in their order (default: 1 each)"},
+    )
+    objective_shares: str | None = field(
+        default=None,
+        metadata={
+            "help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1)"
+        },
+    )
+    max_positions: int = field(
+        default=512, metadata={"help": "longest example in tokens, and size of the position table"}
+    )
+    sampling_alpha: float = field(
+        default=0.7,
+        metadata={"help": "languages and pairs are drawn in proportion to (number of sentences)^alpha"},
+    )
     seed: int = II("common.seed")
     save_dir: str = II("checkpoint.save_dir")
 
@@ -54,7 +70,9 @@ def parse_names(text: str | None, default: tuple[str, ...]) -> list[str]:
         if name not in OBJECTIVES:
             raise UserError(f"--objectives: {name!r} is unknown; there are {', '.join(OBJECTIVES)}")
         if names.count(name) > 1:
-            raise UserError(f"--objectives: {name!r} is named {names.count(name)} times; use --objective-weights to weigh it")
+            raise UserError(
+                f"--objectives: {name!r} is named {names.count(name)} times; use --objective-weights to weigh it"
+            )
     return names
 
 
@@ -68,7 +86,9 @@ def parse_numbers(flag: str, text: str | None, names: list[str], default: float)
         return dict.fromkeys(names, default)
     parts = text.split(",")
     if len(parts) != len(names):
-        raise UserError(f"{flag} {text}: {len(parts)} numbers for {len(names)} objectives ({', '.join(names)})")
+        raise UserError(
+            f"{flag} {text}: {len(parts)} numbers for {len(names)} objectives ({', '.join(names)})"
+        )
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
@@ -90,7 +110,9 @@ class XlingTask(FairseqTask):
     def __init__(self, cfg: XlingTaskConfig, data: DataBin):
         super().__init__(cfg)
         if cfg.max_positions < 8:
-            raise UserError(f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols")
+            raise UserError(
+                f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols"
+            )
         if not 0 <= cfg.sampling_alpha <= 1:
             raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
         for flag in ("mask_prob", "leave_unmasked_prob", "random_token_prob"):
@@ -134,7 +156,9 @@ class XlingTask(FairseqTask):
             alpha = self.cfg.sampling_alpha if train else 1.0
             sizes = objective.sizes(source)
             if not sizes.any():
-                raise UserError(f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty")
+                raise UserError(
+                    f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty"
+                )
             parts[name] = ExampleDataset(source, objective.build, alpha, (self.cfg.seed, number), sizes)
         if not parts:
             raise UserError(
@@ -189,7 +213,9 @@ class XlingTask(FairseqTask):
         from ..objectives import MIXES
 
         if cfg._name not in (*MIXES, "cross_entropy"):
-            raise UserError(f"--criterion {cfg._name} does not fit the task; leave it out, or name one of {', '.join(MIXES)}")
+            raise UserError(
+                f"--criterion {cfg._name} does not fit the task; leave it out, or name one of {', '.join(MIXES)}"
+            )
         return XlingCriterion(self)
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
