@@ -9,8 +9,6 @@ from ..objectives import MIXES
 from .xling import XlingCriterion
 
 for _name in MIXES:
-    register_criterion(_name, dataclass=FairseqDataclass)(
-        type(f"{_name.capitalize()}Criterion", (XlingCriterion,), {})
-    )
+    register_criterion(_name, dataclass=FairseqDataclass)(type(f"{_name.capitalize()}Criterion", (XlingCriterion,), {}))
 
 __all__ = ["XlingCriterion"]

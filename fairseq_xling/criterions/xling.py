@@ -38,8 +38,9 @@ class XlingCriterion(FairseqCriterion):
         means = {}
         for name, objective in self.objectives.items():
             batch = sample.get(name)
-            out = objective.loss(model, batch) if batch is not None and objective.active(model) else None
-            if out is not None:
+            out = None
+            if batch is not None and objective.active(model):
+                out = objective.loss(model, batch)
                 total = total + self.weights[name] * out.mean
                 means[name] = (out.mean.detach(), batch["id"])
                 log["ntokens"] += batch["num_tokens"]
@@ -78,9 +79,7 @@ class XlingCriterion(FairseqCriterion):
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
         """Log the total loss in bits, as fairseq does."""
         size = sum(log["sample_size"] for log in logging_outputs)
-        metrics.log_scalar(
-            "loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3
-        )
+        metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3)
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

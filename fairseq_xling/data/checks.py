@@ -37,9 +37,7 @@ def check_index(prefix: str) -> None:
     with open(idx, "rb") as stream:
         header = stream.read(26)
     if len(header) < 26 or header[:9] != MMapIndexedDataset.Index._HDR_MAGIC:
-        raise UserError(
-            f"{idx}: not an index of fairseq-preprocess --dataset-impl mmap, or truncated; {again}"
-        )
+        raise UserError(f"{idx}: not an index of fairseq-preprocess --dataset-impl mmap, or truncated; {again}")
     code, count = struct.unpack("<BQ", header[17:26])
     if code not in _code_to_dtype:
         raise UserError(f"{idx}: unknown token type code {code}; {again}")
@@ -113,9 +111,7 @@ def check_sentencepiece(dictionary: Dictionary, model_path: Path, dict_path: Pat
     specials = {"<unk>", "<s>", "</s>", "<pad>", "<mask>"}
     pieces = [model.id_to_piece(i) for i in range(model.get_piece_size())]
     symbols = dictionary.symbols[dictionary.nspecial :]
-    difference = first_difference(
-        [s for s in symbols if s not in specials], [p for p in pieces if p not in specials]
-    )
+    difference = first_difference([s for s in symbols if s not in specials], [p for p in pieces if p not in specials])
     if difference:
         raise UserError(
             f"{dict_path} does not belong to {model_path}: {difference}; make it with `xling vocab --from-spm {model_path.name}`"

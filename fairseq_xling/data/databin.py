@@ -112,9 +112,7 @@ class DataBin:
 
     def partners(self, language: str) -> list[str]:
         """Languages paired with ``language``."""
-        return sorted(
-            {p.b for p in self.pairs if p.a == language} | {p.a for p in self.pairs if p.b == language}
-        )
+        return sorted({p.b for p in self.pairs if p.a == language} | {p.a for p in self.pairs if p.b == language})
 
     def shard(self, epoch: int) -> Path:
         """The shard of an epoch (1, 2, ...); shards follow each other round-robin."""
@@ -123,10 +121,7 @@ class DataBin:
     def open_mono(self, split: str, epoch: int) -> dict[str, MMapIndexedDataset]:
         """Open ``mono/<lang>/<split>`` of every language that has it."""
         folder = self.shard(epoch) / "mono"
-        found = {
-            lang: self._open(folder / lang / split, folder / lang / "dict.txt")
-            for lang in self.mono_languages
-        }
+        found = {lang: self._open(folder / lang / split, folder / lang / "dict.txt") for lang in self.mono_languages}
         return {language: dataset for language, dataset in found.items() if dataset is not None}
 
     def open_pairs(self, split: str, epoch: int) -> dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]]:
@@ -139,8 +134,7 @@ class DataBin:
         for pair in self.pairs:
             folder = self.shard(epoch) / "para" / str(pair)
             left, right = (
-                self._open(folder / f"{split}.{pair}.{side}", folder / f"dict.{side}.txt")
-                for side in (pair.a, pair.b)
+                self._open(folder / f"{split}.{pair}.{side}", folder / f"dict.{side}.txt") for side in (pair.a, pair.b)
             )
             if left is None and right is None:
                 continue

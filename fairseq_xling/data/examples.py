@@ -112,9 +112,7 @@ def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -
         if name not in examples[0]:
             continue
         segment = name == "segment"
-        padded = np.full(
-            (rows, width), SEGMENT_PAD if segment else symbols.pad, dtype=np.int8 if segment else np.int64
-        )
+        padded = np.full((rows, width), SEGMENT_PAD if segment else symbols.pad, dtype=np.int8 if segment else np.int64)
         for row, (example, start, length) in enumerate(zip(examples, starts, lengths, strict=True)):
             padded[row, start : start + length] = example[name]
         batch[name] = torch.from_numpy(padded)
@@ -132,17 +130,11 @@ def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -
                 for row, (example, start) in enumerate(zip(examples, starts, strict=True))
             )
             batch[name] = torch.from_numpy(np.concatenate(list(offsets)).astype(np.int64))
-    batch["target"] = torch.from_numpy(
-        np.concatenate([example["target"] for example in examples]).astype(np.int64)
-    )
+    batch["target"] = torch.from_numpy(np.concatenate([example["target"] for example in examples]).astype(np.int64))
     groups = np.array([example["group"] for example in examples])
-    batch["target_group"] = torch.from_numpy(
-        np.repeat(groups, [len(example["target"]) for example in examples])
-    )
+    batch["target_group"] = torch.from_numpy(np.repeat(groups, [len(example["target"]) for example in examples]))
     if len(batch["target"]) == 0:
-        batch["predict"], batch["target"], batch["target_group"] = torch.tensor(
-            [[0], [symbols.pad], [0]]
-        ).unbind()
+        batch["predict"], batch["target"], batch["target_group"] = torch.tensor([[0], [symbols.pad], [0]]).unbind()
     if "languages" in examples[0]:
         batch["languages"] = torch.tensor([example["languages"] for example in examples])
     batch["id"] = torch.tensor([example["id"] for example in examples])

@@ -41,9 +41,7 @@ class Symbols:
         return [*range(self.first_ordinary), self.mask]
 
 
-def choose_positions(
-    tokens: np.ndarray, prob: float, symbols: Symbols, rng: np.random.Generator
-) -> np.ndarray:
+def choose_positions(tokens: np.ndarray, prob: float, symbols: Symbols, rng: np.random.Generator) -> np.ndarray:
     """Draw the positions to predict, without replacement, among the ordinary tokens.
 
     Args:

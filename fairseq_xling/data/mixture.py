@@ -31,9 +31,7 @@ class MixtureDataset(FairseqDataset):
         cycle: whether shorter objectives start again (training).
     """
 
-    def __init__(
-        self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool
-    ):
+    def __init__(self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool):
         self.parts = parts
         self.names = list(parts)
         self.shares = shares
@@ -84,15 +82,11 @@ class MixtureDataset(FairseqDataset):
             parts.append([batch | (number << _OBJECTIVE_SHIFT) for batch in batches])
         count = max(map(len, parts))
         if not self.cycle:
-            return [
-                np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)
-            ]
+            return [np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)]
         count = -(-count // num_shards) * num_shards
         logger.info(
             f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
-            + ", ".join(
-                f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True)
-            )
+            + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True))
         )
         if count > _MAX_REPETITIONS * min(map(len, parts)):
             raise UserError(

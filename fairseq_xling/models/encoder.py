@@ -24,13 +24,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """x (B, T, D); mask None or bool (B, 1, 1 or T, T), True = visible. Returns the heads' output (B, T, D), unprojected."""
-        heads = [
+        q, k, v = (
             proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
-        ]
-        out = F.scaled_dot_product_attention(
-            *heads, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
         )
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0)
         return out.transpose(1, 2).flatten(2)
 
 
@@ -84,9 +82,7 @@ class SentenceEncoder(nn.Module):
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the mask-language table (design: language of a ``<mask>``): row 0 = no language, zero-initialised."""
         if self.embed_languages is None:
-            self.embed_languages = nn.Embedding(
-                num_languages + 1, self.embed_tokens.embedding_dim, padding_idx=0
-            )
+            self.embed_languages = nn.Embedding(num_languages + 1, self.embed_tokens.embedding_dim, padding_idx=0)
             nn.init.zeros_(self.embed_languages.weight)
 
     def positions(self, tokens: Tensor) -> Tensor:
@@ -118,9 +114,7 @@ class SentenceEncoder(nn.Module):
         Returns:
             (B, T, D), (M, D) with ``select``, or with ``all_layers`` a list of L + 1 tensors (B, T, D).
         """
-        x = self.embed_tokens(tokens) + self.embed_positions(
-            self.positions(tokens) if positions is None else positions
-        )
+        x = self.embed_tokens(tokens) + self.embed_positions(self.positions(tokens) if positions is None else positions)
         if languages is not None and self.embed_languages is not None:
             x = x + self.embed_languages(languages)
         if self.layernorm_embedding is not None:
@@ -146,12 +140,13 @@ class SentenceEncoder(nn.Module):
 class LMHead(nn.Module):
     """RoBERTa's masked-LM head; its output matrix is the word embedding."""
 
-    def __init__(self, dim: int, weight: nn.Parameter):
+    def __init__(self, embed_tokens: nn.Embedding):
         super().__init__()
+        num_symbols, dim = embed_tokens.weight.shape
         self.dense = nn.Linear(dim, dim)
         self.layer_norm = nn.LayerNorm(dim)
-        self.weight = weight
-        self.bias = nn.Parameter(torch.zeros(weight.size(0)))
+        self.weight = embed_tokens.weight
+        self.bias = nn.Parameter(torch.zeros(num_symbols))
 
     def transform(self, states: Tensor) -> Tensor:
         """(..., D) states -> (..., D), what the output matrix is applied to."""

@@ -68,8 +68,7 @@ class XlingModel(BaseFairseqModel):
     def add_lm_head(self) -> None:
         """Add the masked-LM head unless it is there."""
         if self.encoder.lm_head is None:
-            weight = self.encoder.sentence_encoder.embed_tokens.weight
-            self.encoder.lm_head = LMHead(weight.size(1), weight)
+            self.encoder.lm_head = LMHead(self.encoder.sentence_encoder.embed_tokens)
             _init_bert(self.encoder.lm_head.dense)
 
     def add_language_embedding(self, num_languages: int) -> None:

@@ -10,9 +10,7 @@ from torch import Tensor
 _fused = getattr(F, "linear_cross_entropy", None)
 
 
-def linear_cross_entropy_sum(
-    hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, ignore_index: int
-) -> Tensor:
+def linear_cross_entropy_sum(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     """Summed cross entropy of ``softmax(hidden @ weight.T + bias)``, in fp32.
 
     Args:

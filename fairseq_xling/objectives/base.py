@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,9 +23,7 @@ LANG_EMBEDDING = ChoiceEnum(["mask", "all", "none"])
 class ObjectiveConfig(FairseqDataclass):
     """Options shared by the objectives; an objective with options of its own extends this class in its file."""
 
-    mask_prob: float = field(
-        default=0.15, metadata={"help": "share of a sentence's tokens that are predicted"}
-    )
+    mask_prob: float = field(default=0.15, metadata={"help": "share of a sentence's tokens that are predicted"})
     leave_unmasked_prob: float = field(
         default=0.1, metadata={"help": "probability that a predicted token stays as it is (mmlm, tlm, btmlm)"}
     )
@@ -37,7 +35,7 @@ class ObjectiveConfig(FairseqDataclass):
         default=False,
         metadata={"help": "count positions anew in the second sentence of a pair (XLM's variant)"},
     )
-    lang_embedding: LANG_EMBEDDING = field(
+    lang_embedding: LANG_EMBEDDING = field(  # type: ignore[valid-type]
         default="mask",
         metadata={
             "help": "where cross-lingual objectives add a learned language embedding: at <mask>, at all tokens, or not at all"
@@ -45,7 +43,8 @@ class ObjectiveConfig(FairseqDataclass):
     )
 
 
-class ObjectiveLoss(NamedTuple):
+@dataclass(frozen=True)
+class ObjectiveLoss:
     """What an objective returns for a batch; losses are in nats."""
 
     mean: Tensor
@@ -123,9 +122,7 @@ def masked_lm_loss(
     head, target = model.lm_head, batch["target"]
     count = target.numel()
     if model.training:
-        total = linear_cross_entropy_sum(
-            head.transform(states), head.weight, head.bias, target, ignore_index=pad
-        )
+        total = linear_cross_entropy_sum(head.transform(states), head.weight, head.bias, target, ignore_index=pad)
         return ObjectiveLoss(total / count, total.detach(), count, None)
     logits = head(states).float()
     losses = F.cross_entropy(logits, target, reduction="none", ignore_index=pad).detach()

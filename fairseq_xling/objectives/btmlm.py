@@ -5,7 +5,7 @@ Stage 2: L_BTMLM = -Σ_{x in D_M} log Π_{m in M} p(x_m | X_{/M}, P)
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.examples import Example
 from ..data.masking import choose_positions, corrupt
 from ..data.pairs import NUM_PAIR_SPECIALS, join_pair
-from ..data.sources import Monolingual
+from ..data.sources import Monolingual, Source
 from ..errors import UserError
 from ..models import XlingModel
 from ..modules.visibility import cross_sentence_visibility
@@ -28,19 +28,15 @@ class BtmlmConfig(ObjectiveConfig):
 
     btmlm_pseudo_ratio: float = field(
         default=0.15,
-        metadata={
-            "help": "pseudo tokens generated per token of the sentence (ERNIE-M, Figure 6: .05 .10 .15 .20)"
-        },
+        metadata={"help": "pseudo tokens generated per token of the sentence (ERNIE-M, Figure 6: .05 .10 .15 .20)"},
     )
     btmlm_start_update: int = field(
         default=0,
         metadata={"help": "update from which btmlm is trained, when camlm has taught the model to generate"},
     )
-    btmlm_languages: str | None = field(
+    btmlm_languages: Optional[str] = field(
         default=None,
-        metadata={
-            "help": "languages whose sentences btmlm uses, a,b,c (default: all in mono/); each needs a pair"
-        },
+        metadata={"help": "languages whose sentences btmlm uses, a,b,c (default: all in mono/); each needs a pair"},
     )
 
 
@@ -75,17 +71,11 @@ class Btmlm(CrossLingualObjective):
                             "add it, or name the languages btmlm shall use with --btmlm-languages"
                         )
         if not chosen:
-            raise UserError(
-                f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text"
-            )
+            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text")
         return list(chosen)
 
     def source(self, split: str, epoch: int) -> Monolingual | None:
-        corpora = {
-            lang: dataset
-            for lang, dataset in self.data.open_mono(split, epoch).items()
-            if lang in self.groups
-        }
+        corpora = {lang: dataset for lang, dataset in self.data.open_mono(split, epoch).items() if lang in self.groups}
         return Monolingual(corpora, self.symbols, self.max_source_tokens + 2) if corpora else None
 
     @property
@@ -99,11 +89,9 @@ class Btmlm(CrossLingualObjective):
         """K = max(1, round(ratio · |x|)), for a number or an array of numbers."""
         return np.maximum(1, np.round(self.cfg.btmlm_pseudo_ratio * np.asarray(num_tokens))).astype(np.int32)
 
-    def sizes(self, source: Monolingual) -> np.ndarray:
+    def sizes(self, source: Source) -> np.ndarray:
         content = source.sizes - 2
-        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(
-            np.int32
-        )
+        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(np.int32)
 
     def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
         sentence, language = item
@@ -131,9 +119,7 @@ class Btmlm(CrossLingualObjective):
 
     def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
         pseudo = self.generate(model, batch)
-        tokens = (
-            batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
-        )
+        tokens = batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
         inputs = self.encoder_inputs(model, tokens, batch)
         states = model(tokens, select=batch["predict"], padded=batch["padded"], **inputs)
         return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))

@@ -20,7 +20,7 @@ BREAK_MODES = ChoiceEnum(["eos", "complete", "complete_doc", "none"])
 class MmlmConfig(ObjectiveConfig):
     """Options of MMLM."""
 
-    sample_break_mode: BREAK_MODES = field(
+    sample_break_mode: BREAK_MODES = field(  # type: ignore[valid-type]
         default="eos",
         metadata={
             "help": "an mmlm example is one sentence (eos), or sentences packed up to --max-positions: complete, complete_doc (not across "

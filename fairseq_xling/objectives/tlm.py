@@ -65,9 +65,7 @@ class PairObjective(CrossLingualObjective):
 
     def corrupt(self, tokens: np.ndarray, predict: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """How the chosen positions look in the input."""
-        return corrupt(
-            tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
-        )
+        return corrupt(tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob)
 
     def build(self, item: tuple[np.ndarray, np.ndarray, Pair], rng: np.random.Generator) -> Example:
         x, y, pair = item
@@ -99,9 +97,4 @@ class Tlm(PairObjective):
 
 def mask_at(tokens: Tensor, flat_positions: Tensor) -> Tensor:
     """Bool (B, T), True at the given positions of the flattened tokens."""
-    return (
-        torch.zeros_like(tokens, dtype=torch.bool)
-        .view(-1)
-        .index_fill_(0, flat_positions, True)
-        .view_as(tokens)
-    )
+    return torch.zeros_like(tokens, dtype=torch.bool).view(-1).index_fill_(0, flat_positions, True).view_as(tokens)

@@ -5,7 +5,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Optional
 
 import torch
 import torch.distributed as dist
@@ -35,14 +35,14 @@ class XlingTaskConfig(MmlmConfig, BtmlmConfig):
         default=MISSING,
         metadata={"help": "data-bin folder; several, joined by ':', are shards, one an epoch"},
     )
-    objectives: str | None = field(
+    objectives: Optional[str] = field(
         default=None, metadata={"help": "objectives to mix, a,b,c (default: those of the task)"}
     )
-    objective_weights: str | None = field(
+    objective_weights: Optional[str] = field(
         default=None,
         metadata={"help": "weight of each objective's mean loss, in their order (default: 1 each)"},
     )
-    objective_shares: str | None = field(
+    objective_shares: Optional[str] = field(
         default=None,
         metadata={
             "help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1)"
@@ -86,9 +86,7 @@ def parse_numbers(flag: str, text: str | None, names: list[str], default: float)
         return dict.fromkeys(names, default)
     parts = text.split(",")
     if len(parts) != len(names):
-        raise UserError(
-            f"{flag} {text}: {len(parts)} numbers for {len(names)} objectives ({', '.join(names)})"
-        )
+        raise UserError(f"{flag} {text}: {len(parts)} numbers for {len(names)} objectives ({', '.join(names)})")
     try:
         numbers = [float(part) for part in parts]
     except ValueError:
@@ -156,9 +154,7 @@ class XlingTask(FairseqTask):
             alpha = self.cfg.sampling_alpha if train else 1.0
             sizes = objective.sizes(source)
             if not sizes.any():
-                raise UserError(
-                    f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty"
-                )
+                raise UserError(f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty")
             parts[name] = ExampleDataset(source, objective.build, alpha, (self.cfg.seed, number), sizes)
         if not parts:
             raise UserError(
