@@ -14,7 +14,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-REQUIREMENTS := $(wildcard requirements/*.txt)
 
 # One thread per process unless the user says otherwise: the tests run side by side.
 test check: export OMP_NUM_THREADS ?= 1
@@ -60,8 +59,8 @@ $(DONE)/venv:
 	touch $@
 
 # torch and NumPy first: everything after this builds against them and must not replace them
-$(DONE)/build: requirements/build.txt | $(DONE)/venv
-	$(PIP) install -q -r requirements/build.txt
+$(DONE)/build: requirements/build.txt requirements/constraints.txt | $(DONE)/venv
+	$(PIP) install -q -c requirements/constraints.txt -r requirements/build.txt
 	touch $@
 
 # without build isolation (no second torch) and without its dependencies (its torchaudio fails to import)
@@ -69,8 +68,8 @@ $(DONE)/fairseq: requirements/fairseq.txt $(DONE)/build
 	$(PIP) install -q --no-build-isolation --no-deps -r requirements/fairseq.txt
 	touch $@
 
-$(DONE)/requirements: $(REQUIREMENTS) $(DONE)/fairseq
-	$(PIP) install -q -c requirements/build.txt $(foreach file,$(filter-out requirements/build.txt requirements/fairseq.txt,$(REQUIREMENTS)),-r $(file))
+$(DONE)/requirements: requirements/dev.txt requirements/runtime.txt $(DONE)/fairseq
+	$(PIP) install -q -c requirements/constraints.txt -r requirements/dev.txt
 	touch $@
 
 $(DONE)/project: setup.py pyproject.toml $(DONE)/requirements

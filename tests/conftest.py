@@ -52,7 +52,9 @@ class Run:
 def command(omp: dict[str, str]) -> Callable[..., Run]:
     """``command(*words, cwd=…, env=…)`` runs a program of this environment and returns a ``Run``."""
 
-    def run(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: int = 300) -> Run:
+    def run(
+        *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: int = 300
+    ) -> Run:
         program = BIN / words[0]
         head: Sequence[str | Path] = [program] if program.exists() else [words[0]]
         done = subprocess.run(

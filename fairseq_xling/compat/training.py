@@ -42,7 +42,7 @@ def finished_is_finished() -> None:
 
 
 def name_the_batch() -> None:
-    """"gradients are Nan/Inf" and "Minimum loss scale reached" do not say where; add what the criterion knows.
+    """ "gradients are Nan/Inf" and "Minimum loss scale reached" do not say where; add what the criterion knows.
 
     A criterion that has a method ``diagnose() -> str`` tells which objective and which batch it saw last.
     """

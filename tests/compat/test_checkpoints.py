@@ -1,0 +1,129 @@
+"""Checkpoints: safe loading, and writes that never cost the previous checkpoint."""
+
+import argparse
+import errno
+import os
+import pickle
+import shutil
+import zipfile
+
+import pytest
+import torch
+from fairseq import checkpoint_utils
+from fairseq.distributed.utils import _TensorPlaceholder
+from fairseq.file_io import PathManager
+from fairseq.logging import meters
+from omegaconf import OmegaConf
+
+from fairseq_xling.compat._replace import original
+from fairseq_xling.compat.checkpoints import safe_loading
+
+STATES = {
+    "options": argparse.Namespace(lr=[0.1]),
+    "omegaconf": OmegaConf.create({"task": {"_name": "mmlm", "langs": ["de", "en"]}}),
+    "broadcast": {"model": _TensorPlaceholder(0)},
+    "meters": meters.AverageMeter(),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_loads_what_fairseq_saves_and_nothing_without_the_list(state, tmp_path):
+    torch.save(STATES[state], tmp_path / "x.pt")
+    kept = torch.serialization.get_safe_globals()
+    try:
+        torch.serialization.clear_safe_globals()
+        with pytest.raises(pickle.UnpicklingError, match=r"Unsupported (global|class)"):
+            torch.load(tmp_path / "x.pt")
+        safe_loading()
+        assert type(torch.load(tmp_path / "x.pt")) is type(STATES[state])
+    finally:
+        torch.serialization.add_safe_globals(kept)
+
+
+def test_meters_of_old_published_models_load_under_their_old_module_name(tmp_path):
+    torch.save(meters.TimeMeter(), tmp_path / "new.pt")
+    # the archive stores the pickle uncompressed: the same file as an old fairseq would have written it
+    with zipfile.ZipFile(tmp_path / "new.pt") as new, zipfile.ZipFile(tmp_path / "old.pt", "w") as old:
+        for item in new.infolist():
+            old.writestr(item, new.read(item).replace(b"cfairseq.logging.meters\n", b"cfairseq.meters\n"))
+    assert torch.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "old.pt") == []
+    assert isinstance(torch.load(tmp_path / "old.pt"), meters.TimeMeter)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def test_arbitrary_code_is_still_refused(tmp_path):
+    torch.save({"model": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(pickle.UnpicklingError, match="system"):
+        torch.load(tmp_path / "evil.pt")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may rely on catching it."""
+
+
+def test_a_copy_cut_short_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    new, last = tmp_path / "checkpoint_1_2.pt", tmp_path / "checkpoint_last.pt"
+    new.write_bytes(b"new" * 1000)
+    last.write_bytes(b"old")
+
+    def half(source, target, length=0):
+        target.write(source.read(100))
+        target.flush()
+        raise Killed
+
+    def half_file(source, target):
+        with open(source, "rb") as a, open(target, "wb") as b:
+            half(a, b)
+
+    monkeypatch.setattr(shutil, "copyfileobj", half)
+    monkeypatch.setattr(shutil, "copyfile", half_file)
+    with pytest.raises(Killed):
+        PathManager.copy(str(new), str(last), overwrite=True)
+    assert last.read_bytes() == b"old"
+    with pytest.raises(Killed):
+        original(PathManager.copy)(str(new), str(last), overwrite=True)
+    assert last.read_bytes() != b"old", "fairseq's own copy loses it"
+    monkeypatch.undo()
+    assert PathManager.copy(str(new), str(last), overwrite=True)
+    assert last.read_bytes() == new.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [new.name, last.name]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full to stand for a full disk")
+def test_a_full_disk_is_reported_and_leaves_the_previous_checkpoint(tmp_path):
+    last = tmp_path / "checkpoint_last.pt"
+    checkpoint_utils.torch_persistent_save({"model": torch.zeros(3)}, str(last))
+    before = last.read_bytes()
+    os.symlink("/dev/full", f"{last}.tmp")
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoint_utils.torch_persistent_save({"model": torch.zeros(1 << 18)}, str(last))
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(last))
+    assert last.read_bytes() == before
+    assert os.listdir(tmp_path) == [last.name], "the temporary file is gone"
+
+
+def test_a_failed_write_is_not_retried_into_the_same_file(tmp_path, monkeypatch):
+    """fairseq's retry appends a second archive to the first half-written one."""
+    save, calls = torch.save, []
+
+    def fails_once(obj, file):
+        calls.append(1)
+        if len(calls) == 1:
+            file.write(b"half an archive")
+            raise OSError(errno.EIO, "Input/output error")
+        save(obj, file)
+
+    monkeypatch.setattr(torch, "save", fails_once)
+    monkeypatch.setattr(checkpoint_utils.time, "sleep", lambda seconds: None)
+    path = str(tmp_path / "x.pt")
+    original(checkpoint_utils.torch_persistent_save)({"a": 1}, path)
+    assert open(path, "rb").read().startswith(b"half an archive")
+    os.remove(path)
+    calls.clear()
+    with pytest.raises(OSError, match="Input/output"):
+        checkpoint_utils.torch_persistent_save({"a": 1}, path)
+    assert os.listdir(tmp_path) == []
