@@ -48,9 +48,7 @@ Examples:
 fairseq-preprocess reads plain files only: leave its inputs uncompressed.
 """
 )
-@click.option(
-    "--model", required=True, metavar="SPM", help="SentencePiece model, from xling vocab or XLM-R's own."
-)
+@click.option("--model", required=True, metavar="SPM", help="SentencePiece model, from xling vocab or XLM-R's own.")
 @click.option(
     "--input", "inputs", required=True, multiple=True, metavar="FILE",
     help="Raw text, or a quoted glob pattern; .gz .bz2 .xz .zst are decompressed. Repeat it for several "
@@ -66,9 +64,7 @@ fairseq-preprocess reads plain files only: leave its inputs uncompressed.
     "tsv: tab-separated columns. tmx: translation memory.",
 )  # fmt: skip
 @click.option("--pair", metavar="A-B", help="The two languages of sentence pairs, as in en-de.")
-@click.option(
-    "--columns", metavar="I,J", help="Columns of a TSV file, from 1.  [default: 1,2; without --pair: 1]"
-)
+@click.option("--columns", metavar="I,J", help="Columns of a TSV file, from 1.  [default: 1,2; without --pair: 1]")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: all cores]")
 def encode(
     model: str,
@@ -97,15 +93,11 @@ def encode(
             progress.update,
         )
     for path, stats in result.files.items():
-        click.echo(
-            f"{path}: {stats.num_lines:,} lines, {stats.num_tokens:,} tokens, {stats.unknown_share:.3%} <unk>"
-        )
+        click.echo(f"{path}: {stats.num_lines:,} lines, {stats.num_tokens:,} tokens, {stats.unknown_share:.3%} <unk>")
         if stats.unknown_share > encoding.UNKNOWN_LIMIT:
             common = " ".join(f"{char} (U+{ord(char):04X}) x{count}"
                               for char, count in stats.unknown_characters.most_common(10))  # fmt: skip
-            click.echo(
-                f"warning: {path}: more than 3 per mille <unk>; unknown characters: {common}", err=True
-            )
+            click.echo(f"warning: {path}: more than 3 per mille <unk>; unknown characters: {common}", err=True)
     if result.num_dropped:
         click.echo(f"dropped {result.num_dropped:,} pairs with an empty side")
 
@@ -128,9 +120,7 @@ The number of fairseq symbols is --size + 2: <pad> and <mask> are added, as in X
     "segments in LANG are taken. Repeat it.",
 )  # fmt: skip
 @click.option("--from-spm", metavar="SPM", help="Take this SentencePiece model instead of training one.")
-@click.option(
-    "--output", required=True, metavar="DIR", help="Folder for sentencepiece.bpe.model and dict.txt."
-)
+@click.option("--output", required=True, metavar="DIR", help="Folder for sentencepiece.bpe.model and dict.txt.")
 @click.option("--size", type=click.IntRange(min=4), metavar="N", help="Pieces, <unk> <s> </s> included.")
 @click.option(
     "--sampling-alpha", type=click.FloatRange(0, 1), default=0.3, show_default=True, metavar="A",

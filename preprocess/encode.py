@@ -117,9 +117,7 @@ def _load_encoders(model_path: str, num_columns: int) -> None:
 
 def _encode_chunk(chunk: list[Record]) -> tuple[list[bytes], list[Stats]]:
     """The text for each output and its counts; pairs with an empty side are left out."""
-    sides = [
-        encoder.encode(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=True)
-    ]
+    sides = [encoder.encode(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=True)]
     if len(sides) > 1:
         kept = [row for row in zip(*sides, strict=True) if all(row)]
         sides = [[row[column] for row in kept] for column in range(len(sides))]
@@ -186,9 +184,7 @@ def check_arguments(
         for first, second in zip(inputs[::2], inputs[1::2], strict=True):
             suffixes = tuple(split_compression(path)[0].rsplit(".", 1)[-1] for path in (first, second))
             if suffixes == pair[::-1]:
-                raise UserError(
-                    f"--pair {'-'.join(pair)}: {first} comes first but is {suffixes[0]}; swap the inputs"
-                )
+                raise UserError(f"--pair {'-'.join(pair)}: {first} comes first but is {suffixes[0]}; swap the inputs")
     clash = {os.path.realpath(path) for path in inputs} & {os.path.realpath(path) for path in outputs}
     if clash:
         raise UserError(f"--output would overwrite the input {min(clash)}")

@@ -32,9 +32,7 @@ def from_bytes(proto: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
         raise UserError(f"{name}: not a SentencePiece model") from error
     first = tuple(model.id_to_piece(index) for index in range(min(3, len(model))))
     if first != SPM_SPECIALS:
-        raise UserError(
-            f"{name}: its first pieces are {' '.join(first)}, XLM-R's are {' '.join(SPM_SPECIALS)}"
-        )
+        raise UserError(f"{name}: its first pieces are {' '.join(first)}, XLM-R's are {' '.join(SPM_SPECIALS)}")
     clash = set(FAIRSEQ_SPECIALS).intersection(pieces(model))
     if clash:
         raise UserError(f"{name}: has the piece {min(clash)}, which fairseq's dictionary adds itself")

@@ -256,7 +256,5 @@ def parse_pair(pair: str) -> tuple[str, str]:
     """``en-de`` -> (``en``, ``de``). Raises UserError unless it is two different codes with one ``-``."""
     match = re.fullmatch(r"([A-Za-z0-9_]+)-([A-Za-z0-9_]+)", pair)
     if match is None or match[1] == match[2]:
-        raise UserError(
-            f"--pair {pair}: expected two different language codes as in en-de (a region: en-pt_BR)"
-        )
+        raise UserError(f"--pair {pair}: expected two different language codes as in en-de (a region: en-pt_BR)")
     return match[1], match[2]

@@ -112,9 +112,7 @@ def train(
     allot(shares, alpha, max_sentences)
     generator = random.Random(seed)
     sample = (
-        line
-        for lang, paths in files.items()
-        for line in draw(_lines(lang, paths, advance), shares[lang], generator)
+        line for lang, paths in files.items() for line in draw(_lines(lang, paths, advance), shares[lang], generator)
     )
     characters = sum(share.num_characters * share.num_drawn / share.num_lines for share in shares.values())
     proto = io.BytesIO()
@@ -155,9 +153,7 @@ def _write(proto: bytes, output: str | Path, name: str) -> int:
 def _explain(error: RuntimeError, size: int) -> UserError | RuntimeError:
     message = str(error)
     if match := re.search(r"set it to a value <= (\d+)", message):
-        return UserError(
-            f"--size {size} is too large for this text: the maximum is {match[1]}; or give more text"
-        )
+        return UserError(f"--size {size} is too large for this text: the maximum is {match[1]}; or give more text")
     if match := re.search(r"smaller than required_chars. \d+ vs (\d+)", message):
         return UserError(
             f"--size {size} is too small: the text needs {match[1]} for its characters alone; "
