@@ -45,7 +45,7 @@ def join_torchrun() -> None:
 
 def ddp_on_cpu() -> None:
     """``--ddp-backend pytorch_ddp`` names a GPU to DistributedDataParallel, which refuses that for a CPU module."""
-    module = importlib.import_module("fairseq.models.distributed_fairseq_model")
+    module: Any = importlib.import_module("fairseq.models.distributed_fairseq_model")
     base = module.DistributedDataParallel
     if getattr(base, "accepts_cpu", False):
         return

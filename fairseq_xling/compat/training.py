@@ -14,6 +14,7 @@ from typing import Any
 
 import fairseq_cli.train
 from fairseq.data import iterators
+from fairseq.nan_detector import NanDetector
 from fairseq.trainer import Trainer
 
 from ._replace import replace
@@ -55,11 +56,28 @@ def name_the_batch() -> None:
                 diagnose = getattr(self.get_criterion(), "diagnose", None)
                 if diagnose is None:
                     raise
-                raise FloatingPointError(f"{error} (update {self.get_num_updates() + 1}: {diagnose()})") from error
+                raise FloatingPointError(f"{error} ({diagnose()})") from error
 
         return train_step
 
     replace(Trainer, "train_step", build)
+
+
+def nan_detector_without_backward_hooks() -> None:
+    """After a NaN fairseq runs the batch again with hooks on every module, to say where it first appeared.
+
+    Its kind of backward hook fails in PyTorch on a module that does not return tensors, and that failure hides the NaN.
+    The hooks of the forward pass and the norms of all gradients, which the detector also logs, say the same.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def add_hooks(self: Any, module: Any) -> None:
+            self.backward = False
+            original(self, module)
+
+        return add_hooks
+
+    replace(NanDetector, "add_hooks", build)
 
 
 _consumers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -96,4 +114,4 @@ def stop_reading_ahead() -> None:
     atexit.register(stop_consumers)
 
 
-SHIMS = (finished_is_finished, name_the_batch, stop_reading_ahead)
+SHIMS = (finished_is_finished, name_the_batch, nan_detector_without_backward_hooks, stop_reading_ahead)

@@ -119,11 +119,11 @@ def test_a_failed_write_is_not_retried_into_the_same_file(tmp_path, monkeypatch)
 
     monkeypatch.setattr(torch, "save", fails_once)
     monkeypatch.setattr(checkpoint_utils.time, "sleep", lambda seconds: None)
-    path = str(tmp_path / "x.pt")
-    original(checkpoint_utils.torch_persistent_save)({"a": 1}, path)
-    assert open(path, "rb").read().startswith(b"half an archive")
-    os.remove(path)
+    path = tmp_path / "x.pt"
+    original(checkpoint_utils.torch_persistent_save)({"a": 1}, str(path))
+    assert path.read_bytes().startswith(b"half an archive")
+    path.unlink()
     calls.clear()
     with pytest.raises(OSError, match="Input/output"):
-        checkpoint_utils.torch_persistent_save({"a": 1}, path)
+        checkpoint_utils.torch_persistent_save({"a": 1}, str(path))
     assert os.listdir(tmp_path) == []
