@@ -1,0 +1,1 @@
+"""Checkpoints of other programs: reading fairseq and ``transformers`` models, and converting between them."""

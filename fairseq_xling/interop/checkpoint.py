@@ -1,0 +1,234 @@
+"""Load a trained model for evaluation or conversion, whatever program wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fairseq.data import Dictionary
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+
+from fairseq_xling_preprocess import spm
+from fairseq_xling_preprocess.text import squeeze
+
+from ..data.checks import check_sentencepiece
+from ..data.databin import load_dictionary, load_languages
+from ..data.masking import Symbols
+from ..errors import UserError
+from ..models import XlingModel, XlingModelConfig
+from ..models.xling import rename_old_keys
+
+CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
+SENTENCEPIECE = "sentencepiece.bpe.model"
+_PREFIX = "encoder.sentence_encoder."
+_DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in evaluation mode with what belongs to it.
+
+    Attributes:
+        model: on the CPU in fp32, with the LM head and the mask-language table if the checkpoint has them.
+        dictionary: fairseq's, ``<mask>`` last; ``symbols`` are its special ids.
+        sentencepiece: None if the folder holds no ``sentencepiece.bpe.model``.
+        languages: lines of ``languages.txt``, None without the file.
+        path: the file the weights were read from.
+    """
+
+    model: XlingModel
+    dictionary: Dictionary
+    symbols: Symbols
+    sentencepiece: SentencePieceProcessor | None
+    languages: list[str] | None
+    path: Path
+
+    def encode_text(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Symbol ids of each text, int64 (T,), without ``<s>`` and ``</s>``; the same pieces as ``xling encode``.
+
+        Raises:
+            UserError: there is no SentencePiece model.
+        """
+        if self.sentencepiece is None:
+            raise UserError(
+                f"{self.path.parent / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
+                "copy the SentencePiece model the checkpoint was trained with there"
+            )
+        pieces = (self.sentencepiece.id_to_piece(i) for i in range(len(self.sentencepiece)))
+        ids = np.array([self.dictionary.index(piece) for piece in pieces])
+        encoded = self.sentencepiece.encode([squeeze(text) for text in texts])
+        return [ids[np.asarray(row, dtype=np.int64)] for row in encoded]
+
+    def sha256(self) -> str:
+        """SHA-256 of the weights' file, for results.json."""
+        return file_sha256(self.path)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a checkpoint file holds: parameters under today's names, and the options of model and task."""
+
+    state: dict[str, Tensor]
+    options: dict[str, Any]
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file as hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def load_model(path: str | os.PathLike[str]) -> LoadedModel:
+    """Load a model with its dictionary, SentencePiece model and languages.
+
+    Args:
+        path: a checkpoint of ``fairseq-train``; a folder with ``model.pt`` (as the published XLM-R models) or with
+            checkpoints; or a ``transformers`` folder (``config.json``) of an XLM-R or RoBERTa model.
+
+    Raises:
+        UserError: a file is missing, damaged, of another architecture, or does not fit the others.
+    """
+    path = Path(path)
+    if (path / "config.json").is_file():
+        from .huggingface import load_transformers
+
+        return load_transformers(path)
+    file = find_checkpoint(path)
+    weights = read_checkpoint(file)
+    home = _home(file, weights.options)
+    dictionary = load_dictionary(home / "dict.txt")
+    model = build_model(weights.state, weights.options, dictionary, file)
+    sentencepiece = None
+    if (home / SENTENCEPIECE).is_file():
+        check_sentencepiece(dictionary, home / SENTENCEPIECE, home / "dict.txt")
+        sentencepiece = spm.load(str(home / SENTENCEPIECE))
+    languages = load_languages(home / "languages.txt") if (home / "languages.txt").is_file() else None
+    table = model.encoder.sentence_encoder.embed_languages
+    if table is not None and languages is not None and table.num_embeddings != len(languages) + 1:
+        raise UserError(
+            f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
+            f"{len(languages)}: use the languages.txt the checkpoint was trained with"
+        )
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint file ``path`` names, or the one to use in the folder ``path``: model.pt, else the best, else the last.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file():
+        return path
+    for name in CHECKPOINT_NAMES:
+        if (path / name).is_file():
+            return path / name
+    if path.is_dir():
+        raise UserError(
+            f"{path}: holds none of {', '.join(CHECKPOINT_NAMES)} (fairseq) and no config.json (transformers); "
+            "name a model's folder or a checkpoint file"
+        )
+    raise UserError(f"{path}: no such checkpoint; name a .pt file or a model's folder")
+
+
+def read_checkpoint(file: Path) -> Weights:
+    """Read a fairseq checkpoint, tensors and plain options only (``weights_only``).
+
+    Raises:
+        UserError: the file is damaged, or not a fairseq checkpoint.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(
+            f"{file}: not a readable checkpoint ({reason}); is the file complete? Copy or download it again"
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise UserError(f"{file}: not a fairseq checkpoint: it has no entry 'model'")
+    state = dict(content["model"])
+    rename_old_keys(state)
+    if _PREFIX + "embed_tokens.weight" not in state:
+        raise UserError(f"{file}: not a RoBERTa-family model: it has no {_PREFIX}embed_tokens.weight")
+    cfg = content.get("cfg") or {}
+    parts = (content.get("args"), cfg.get("task"), cfg.get("model"))
+    return Weights(state, {key: value for part in parts for key, value in _plain(part).items()})
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    return dict(options) if isinstance(options, Mapping) else dict(vars(options)) if options is not None else {}
+
+
+def _home(file: Path, options: dict[str, Any]) -> Path:
+    """The folder of the checkpoint's dict.txt: its own, else the data-bin it was trained on."""
+    places = [file.parent]
+    if isinstance(options.get("data"), str):
+        places.append(Path(options["data"].split(os.pathsep)[0]))
+    for place in places:
+        if (place / "dict.txt").is_file():
+            return place
+    raise UserError(
+        f"{file.parent / 'dict.txt'}: not found; copy dict.txt, {SENTENCEPIECE} and languages.txt of the checkpoint's "
+        "data-bin there"
+    )
+
+
+def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: Dictionary, source: Path) -> XlingModel:
+    """Build the model a checkpoint's parameters describe and fill it.
+
+    Widths, layers and positions follow from the parameters; ``options`` give only what parameters do not show.
+
+    Args:
+        state: parameters under today's names.
+        options: ``encoder_attention_heads`` and, if known, dropouts and ``activation_fn``.
+        source: the checkpoint's file, for messages.
+
+    Raises:
+        UserError: the parameters are not those of a RoBERTa-family model, or do not fit the dictionary.
+    """
+    embedding = state[_PREFIX + "embed_tokens.weight"]
+    if len(embedding) != len(dictionary):
+        raise UserError(
+            f"{source}: the vocabulary has {len(embedding)} symbols, dict.txt with <mask> has {len(dictionary)}: use the "
+            "dict.txt the checkpoint was trained with"
+        )
+    output = state.get("encoder.lm_head.weight")
+    if output is not None and not torch.equal(output, embedding):
+        raise UserError(f"{source}: the LM head has an output matrix of its own; it must be the word embedding")
+    activation = options.get("activation_fn", "gelu")
+    if activation != "gelu":
+        raise UserError(f"{source}: activation {activation!r} is not supported, only gelu")
+    heads = options.get("encoder_attention_heads")
+    width = embedding.size(1)
+    if not isinstance(heads, int) or heads < 1 or width % heads:
+        raise UserError(
+            f"{source}: encoder_attention_heads is {heads} for a width of {width}; the checkpoint's options must name "
+            "the number of attention heads"
+        )
+    numbers = {int(key.split(".")[3]) for key in state if key.startswith(_PREFIX + "layers.")}
+    if not numbers or _PREFIX + "layers.0.fc1.weight" not in state or _PREFIX + "embed_positions.weight" not in state:
+        raise UserError(f"{source}: has no transformer layers or no learned positions; not a RoBERTa-family model")
+    cfg = XlingModelConfig(
+        encoder_layers=max(numbers) + 1,
+        encoder_embed_dim=width,
+        encoder_ffn_embed_dim=len(state[_PREFIX + "layers.0.fc1.weight"]),
+        encoder_attention_heads=heads,
+        encoder_normalize_before=_PREFIX + "layernorm_embedding.weight" not in state,
+        max_positions=len(state[_PREFIX + "embed_positions.weight"]) - dictionary.pad() - 1,
+        **{name: float(options[name]) for name in _DROPOUTS if name in options},
+    )
+    model = XlingModel(cfg, len(dictionary), dictionary.pad())
+    if "encoder.lm_head.dense.weight" in state:
+        model.add_lm_head()
+    if _PREFIX + "embed_languages.weight" in state:
+        model.add_language_embedding(len(state[_PREFIX + "embed_languages.weight"]) - 1)
+    model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
+    return model.eval()
