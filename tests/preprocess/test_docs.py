@@ -1,0 +1,38 @@
+"""The worked example of docs/data.md runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairseq_xling_preprocess import commands
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+def test_worked_example(tmp_path: Path, omp: dict[str, str]) -> None:
+    example = re.search(r"## Try it\n.*?```bash\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{omp['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eu", "-c", example[1]], cwd=tmp_path, env={**omp, "PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = tmp_path / "out" / "docs" / "data-bin"
+    for name in ("mono/en/train", "mono/de/valid", "para/en-de/train.en-de.de", "para/en-de/valid.en-de.en"):
+        assert (data / f"{name}.bin").stat().st_size > 0, name
+    assert (data / "languages.txt").read_text() == "de\nen\n"
+
+
+@pytest.mark.parametrize("command", [commands.vocab, commands.encode], ids=["vocab", "encode"])
+def test_every_option_is_in_its_table(command) -> None:
+    section = PAGE.split(f"\n## xling {command.name}\n")[1].split("\n## ")[0]
+    for option in command.params:
+        assert f"| `{option.opts[0]}" in section, option.opts[0]
