@@ -54,7 +54,7 @@ class XlingCriterion(FairseqCriterion):
                 log[f"{name}_by_group"] = out.by_group if out else total.new_zeros(len(objective.groups), 3)
         if model.training:
             self._remember(model.num_updates, means)
-        log["loss"] = total.detach()
+            log["loss"] = total.detach()
         return total, 1, log
 
     def _remember(self, num_updates: int, means: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -73,11 +73,13 @@ class XlingCriterion(FairseqCriterion):
         finite = "all objectives' losses were finite: " + ", ".join(
             f"{name} {mean.item():.4g}" for means in self._recent for name, (mean, _) in means.items()
         )
-        return f"update {self._recent_update}: " + ("; ".join(bad) or finite)
+        return f"update {self._recent_update}: " + ("; ".join(dict.fromkeys(bad)) or finite)
 
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
-        """Log the total loss in bits, as fairseq does."""
+        """Log the total loss of training in bits, as fairseq does; validation's is the task's, see `XlingTask.reduce_metrics`."""
+        if "loss" not in logging_outputs[0]:
+            return
         size = sum(log["sample_size"] for log in logging_outputs)
         metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3)
 

@@ -27,8 +27,8 @@ def load_dictionary(path: Path) -> Dictionary:
         raise UserError(f"{path}: dictionary not found; make it with `xling vocab`")
     try:
         dictionary = Dictionary.load(str(path))
-    except (ValueError, RuntimeError, UnicodeError) as error:
-        raise UserError(f"{path}: not a fairseq dictionary: {error}") from error
+    except Exception as error:  # fairseq raises a plain Exception for text that is not UTF-8
+        raise UserError(f"{path}: not a fairseq dictionary ({error}); make it with `xling vocab`") from error
     dictionary.add_symbol("<mask>")
     if dictionary.index("<mask>") != len(dictionary) - 1:
         raise UserError(
@@ -83,8 +83,12 @@ class DataBin:
             if not shard.is_dir():
                 raise UserError(f"{shard}: no such data-bin folder")
         self.root = self.shards[0]
+        self._opened: dict[str, MMapIndexedDataset] = {}  # objectives share corpora: check each once
         self.dictionary = load_dictionary(self.root / "dict.txt")
         self.symbols = Symbols.of(self.dictionary)
+        for shard in self.shards[1:]:
+            if (shard / "dict.txt").is_file():
+                check_same_dictionary(self.dictionary, shard / "dict.txt", self.root / "dict.txt")
         self.languages = load_languages(self.root / "languages.txt")
         model = self.root / "sentencepiece.bpe.model"
         if model.is_file():
@@ -153,12 +157,15 @@ class DataBin:
     def _open(self, prefix: Path, dict_path: Path) -> MMapIndexedDataset | None:
         if not os.path.exists(f"{prefix}.idx") and not os.path.exists(f"{prefix}.bin"):
             return None
+        if str(prefix) in self._opened:
+            return self._opened[str(prefix)]
         check_index(str(prefix))
         reference = self.root / "dict.txt"
         if dict_path.is_file() and not filecmp.cmp(dict_path, reference, shallow=False):
             check_same_dictionary(self.dictionary, dict_path, reference)
         dataset = data_utils.load_indexed_dataset(str(prefix), self.dictionary, dataset_impl="mmap")
         check_unknown_share(dataset, self.symbols.unk, self.symbols.size, str(prefix))
+        self._opened[str(prefix)] = dataset
         return dataset
 
 

@@ -9,14 +9,15 @@ import numpy as np
 from fairseq.data import FairseqDataset
 
 from ..errors import UserError
-from .examples import ExampleDataset, collate
+from .examples import INDEX_BITS, MAX_PASSES, ExampleDataset, collate
 from .masking import Symbols
 
 logger = logging.getLogger(__name__)
 
-# An item of the mixture is one int64: objective, repetition within the epoch, example.
-_OBJECTIVE_SHIFT, _REPETITION_SHIFT = 56, 40
-_MAX_REPETITIONS = 1 << (_OBJECTIVE_SHIFT - _REPETITION_SHIFT)
+# An item of the mixture is one int64: 4 bits for the objective, 13 for the cycle, then the item of an `ExampleDataset`.
+_CYCLE_STEP = MAX_PASSES << INDEX_BITS
+_MAX_CYCLES = 1 << 13
+_OBJECTIVE_STEP = _MAX_CYCLES * _CYCLE_STEP
 
 
 class MixtureDataset(FairseqDataset):
@@ -51,10 +52,9 @@ class MixtureDataset(FairseqDataset):
         return sum(len(part.sizes) for part in self.parts.values())
 
     def __getitem__(self, item: int) -> tuple[str, dict[str, Any]]:
-        item = int(item)
-        name = self.names[item >> _OBJECTIVE_SHIFT]
-        repetition = (item >> _REPETITION_SHIFT) % _MAX_REPETITIONS
-        return name, self.parts[name].example(item % (1 << _REPETITION_SHIFT), self.epoch, repetition)
+        number, item = divmod(int(item), _OBJECTIVE_STEP)
+        name = self.names[number]
+        return name, self.parts[name].example(item, self.epoch)
 
     def collater(self, samples: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         """``{objective: batch}``, see `fairseq_xling.data.examples.collate`; empty for no samples."""
@@ -79,7 +79,7 @@ class MixtureDataset(FairseqDataset):
             tokens = self._budget(name, part, max_tokens)
             sentences = max(1, int(max_sentences * self.shares[name])) if max_sentences else None
             batches = part.batches(epoch if self.cycle else 1, tokens, sentences, size_multiple)
-            parts.append([batch | (number << _OBJECTIVE_SHIFT) for batch in batches])
+            parts.append([batch + number * _OBJECTIVE_STEP for batch in batches])
         count = max(map(len, parts))
         if not self.cycle:
             return [np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)]
@@ -88,10 +88,6 @@ class MixtureDataset(FairseqDataset):
             f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
             + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True))
         )
-        if count > _MAX_REPETITIONS * min(map(len, parts)):
-            raise UserError(
-                f"the smallest objective has {min(map(len, parts))} batches for {count} updates; give it more data or leave it out"
-            )
         return [np.concatenate([_repeat(batches, i) for batches in parts]) for i in range(count)]
 
     def _budget(self, name: str, part: ExampleDataset, max_tokens: int | None) -> int | None:
@@ -107,6 +103,6 @@ class MixtureDataset(FairseqDataset):
 
 
 def _repeat(batches: list[np.ndarray], number: int) -> np.ndarray:
-    """Batch ``number`` of an endless repetition of ``batches``, marked with the repetition it falls in."""
-    repetition, position = divmod(number, len(batches))
-    return batches[position] | (repetition << _REPETITION_SHIFT)
+    """Batch ``number`` of an endless repetition of ``batches``, marked with the cycle it falls in."""
+    cycle, position = divmod(number, len(batches))
+    return batches[position] + (cycle % _MAX_CYCLES) * _CYCLE_STEP

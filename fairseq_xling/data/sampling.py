@@ -20,7 +20,7 @@ def language_counts(sizes: np.ndarray, alpha: float) -> np.ndarray:
     return np.where(sizes > 0, np.maximum(counts, 1), 0)
 
 
-def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> np.ndarray:
+def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> list[np.ndarray]:
     """Draw ``count`` of ``size`` examples for an epoch; no example is repeated before all were drawn.
 
     The draws of successive epochs read on in one endless sequence of permutations, so an epoch that takes a part of a
@@ -33,7 +33,7 @@ def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> np.ndarray
         seed: what identifies the sequence.
 
     Returns:
-        (count,) indices in ``range(size)``.
+        ``count`` indices in ``range(size)``, in pieces that hold no index twice.
     """
     start = (epoch - 1) * count
     pieces = []
@@ -45,4 +45,4 @@ def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> np.ndarray
         pieces.append(order[offset : offset + count])
         start += len(pieces[-1])
         count -= len(pieces[-1])
-    return np.concatenate(pieces)
+    return pieces

@@ -64,7 +64,7 @@ class Monolingual:
             cut = int((lengths > self.room).sum())
             if cut:
                 logger.warning(
-                    f"{language}: {cut} of {len(lengths)} sentences are cut to --max-positions {max_positions}"
+                    f"{language}: {cut} of {len(lengths)} sentences are cut to {max_positions} tokens; raise --max-positions to keep more"
                 )
             # a lone </s> is a blank line (a document break): nothing to learn from
             self.sizes[start:end] = np.where(lengths > 1, np.minimum(lengths, self.room) + 1, 0)

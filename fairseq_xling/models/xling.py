@@ -105,9 +105,7 @@ class XlingModel(BaseFairseqModel):
         self._fit_tables(state_dict, own)
         unused = sorted({_head_of(key) for key in state_dict if key not in own})
         for key in [key for key in state_dict if key not in own]:
-            if key.startswith("encoder.sentence_encoder.layers.") or key.startswith(
-                "encoder.sentence_encoder.layer_norm."
-            ):
+            if key.startswith(("encoder.sentence_encoder.layers.", "encoder.sentence_encoder.layer_norm.")):
                 raise UserError(
                     f"the checkpoint has {key}, this model has not: --arch and the --encoder-* options differ from the checkpoint's"
                 )

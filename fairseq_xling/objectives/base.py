@@ -120,13 +120,13 @@ def masked_lm_loss(
         batch: with ``target`` (M,), where <pad> counts nothing, and ``target_group`` (M,).
     """
     head, target = model.lm_head, batch["target"]
-    count = target.numel()
+    count = batch["num_predictions"]
     if model.training:
         total = linear_cross_entropy_sum(head.transform(states), head.weight, head.bias, target, ignore_index=pad)
-        return ObjectiveLoss(total / count, total.detach(), count, None)
+        return ObjectiveLoss(total / max(count, 1), total.detach(), count, None)
     logits = head(states).float()
     losses = F.cross_entropy(logits, target, reduction="none", ignore_index=pad).detach()
     real = target.ne(pad)
     per_prediction = torch.stack([losses, (logits.argmax(1) == target) & real, real], dim=1)
     by_group = losses.new_zeros(num_groups, 3).index_add_(0, batch["target_group"], per_prediction)
-    return ObjectiveLoss(losses.mean(), losses.sum(), count, by_group)
+    return ObjectiveLoss(losses.sum() / max(count, 1), losses.sum(), count, by_group)

@@ -155,7 +155,9 @@ class XlingTask(FairseqTask):
             sizes = objective.sizes(source)
             if not sizes.any():
                 raise UserError(f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty")
-            parts[name] = ExampleDataset(source, objective.build, alpha, (self.cfg.seed, number), sizes)
+            parts[name] = ExampleDataset(
+                source, objective.build, alpha, (self.cfg.seed, number), sizes, len(self.data.shards)
+            )
         if not parts:
             raise UserError(
                 f"{self.data.shard(epoch)}: no '{split}' data for {', '.join(self.objectives)}; binarise some (fairseq-preprocess --validpref), "
@@ -224,7 +226,11 @@ class XlingTask(FairseqTask):
                     os.replace(f"{target}.tmp", target)
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
-        """Log the loss, perplexity and, in validation, accuracy of every objective and of each of its groups."""
+        """Log the loss, perplexity and, in validation, accuracy of every objective and of each of its groups.
+
+        Batches without one of the objectives are common in validation, so its total is Σ_k weight_k · mean_k over the means
+        of the whole split.
+        """
         super().reduce_metrics(logging_outputs, criterion)
         for name, objective in self.objectives.items():
             key = f"{name}_by_group"
@@ -240,6 +246,12 @@ class XlingTask(FairseqTask):
                     _log_loss(name, total / count, count)
         if f"{next(iter(self.objectives))}_total" in logging_outputs[0]:
             log_throughput(logging_outputs)
+        else:
+            metrics.log_derived("loss", self._validation_loss)
+
+    def _validation_loss(self, meters: Any) -> float:
+        found = {name: meters.get(f"loss_{name}") for name in self.objectives}
+        return sum(self.weights[name] * meter.avg for name, meter in found.items() if meter)
 
 
 def _log_loss(name: str, nats: Any, count: Any) -> None:
