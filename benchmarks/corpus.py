@@ -1,0 +1,95 @@
+"""Synthetic corpora in fairseq's memory-mapped format, written directly, so that a benchmark needs no data.
+
+Words are Zipfian, sentence lengths log-normal as SentencePiece pieces of web text are (median 22, mean 26 with ``</s>``).
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+EOS, FIRST_WORD = 2, 4
+_MAGIC = b"MMIDIDX\x00\x00"
+_UINT16 = 8  # fairseq's code of the token type
+
+
+def write_dictionary(path: Path, vocabulary: int) -> None:
+    """Write a dict.txt whose vocabulary has ``vocabulary`` symbols, the four specials and ``<mask>`` included."""
+    path.write_text("".join(f"w{i} 1\n" for i in range(vocabulary - FIRST_WORD - 1)), encoding="utf-8")
+
+
+def sentence_lengths(rng: np.random.Generator, count: int, median: float = 22.0) -> np.ndarray:
+    """(count,) int32 lengths in tokens, ``</s>`` included, at most 255."""
+    return np.clip(rng.lognormal(np.log(median), 0.55, count), 3, 254).astype(np.int32) + 1
+
+
+def write_corpus(prefix: Path, lengths: np.ndarray, vocabulary: int, rng: np.random.Generator) -> None:
+    """Write ``prefix.bin`` and ``prefix.idx``: sentences of Zipfian words, each ending in ``</s>``.
+
+    Args:
+        lengths: (N,) int32 tokens of each sentence, ``</s>`` included.
+        vocabulary: number of symbols with the specials, below 65,536.
+    """
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    frequency = 1 / (np.arange(vocabulary - FIRST_WORD - 1) + 2.7)
+    cumulative = np.cumsum(frequency / frequency.sum())
+    with open(f"{prefix}.bin", "wb") as stream:
+        for part in np.array_split(lengths, max(1, len(lengths) // 500_000)):
+            words = np.searchsorted(cumulative, rng.random(int(part.sum()), dtype=np.float32)) + FIRST_WORD
+            tokens = np.minimum(words, vocabulary - 2).astype(np.uint16)
+            tokens[np.cumsum(part) - 1] = EOS
+            tokens.tofile(stream)
+    write_index(prefix, lengths)
+
+
+def write_index(prefix: Path, lengths: np.ndarray) -> None:
+    """Write ``prefix.idx`` for sentences of these lengths that follow each other."""
+    pointers = np.cumsum(lengths, dtype=np.int64) * 2
+    with open(f"{prefix}.idx", "wb") as stream:
+        stream.write(_MAGIC + struct.pack("<QBQ", 1, _UINT16, len(lengths)))
+        lengths.astype(np.int32).tofile(stream)
+        np.concatenate([[0], pointers[:-1]]).astype(np.int64).tofile(stream)
+
+
+def write_data_bin(folder: Path, sentences: int, vocabulary: int, seed: int = 1, pairs: int = 0) -> Path:
+    """Write a data-bin of two languages with ``sentences`` sentences in all and ``pairs`` sentence pairs."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_dictionary(folder / "dict.txt", vocabulary)
+    (folder / "languages.txt").write_text("aa\nbb\n", encoding="utf-8")
+    for language, count in (("aa", sentences // 2), ("bb", sentences - sentences // 2)):
+        write_corpus(folder / "mono" / language / "train", sentence_lengths(rng, count), vocabulary, rng)
+    if pairs:
+        left = sentence_lengths(rng, pairs)
+        right = np.clip(left * rng.lognormal(0.0, 0.15, pairs), 4, 255).astype(np.int32)
+        for language, lengths in (("aa", left), ("bb", right)):
+            write_corpus(folder / "para" / "aa-bb" / f"train.aa-bb.{language}", lengths, vocabulary, rng)
+    return folder
+
+
+def read_corpus(prefix: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens (sum of lengths,) and lengths (N,) of a corpus of 16-bit tokens, memory-mapped.
+
+    Raises:
+        ValueError: its tokens are not 16 bits wide.
+    """
+    with open(f"{prefix}.idx", "rb") as stream:
+        code, count = struct.unpack("<BQ", stream.read(26)[17:])
+    if code != _UINT16:
+        raise ValueError(f"{prefix}.idx: the benchmark reads 16-bit tokens only (vocabularies below 65,500 symbols)")
+    lengths = np.memmap(f"{prefix}.idx", dtype=np.int32, mode="r", offset=26, shape=(count,))
+    return np.memmap(f"{prefix}.bin", dtype=np.uint16, mode="r"), lengths
+
+
+def merge_monolingual(data_bin: Path, folder: Path) -> Path:
+    """Join ``data_bin/mono/*/train`` into one corpus, the form stock fairseq's ``masked_lm`` and `transformers` read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    corpora = [read_corpus(path.with_suffix("")) for path in sorted((data_bin / "mono").glob("*/train.idx"))]
+    with open(folder / "train.bin", "wb") as stream:
+        for tokens, _ in corpora:
+            tokens.tofile(stream)
+    write_index(folder / "train", np.concatenate([lengths for _, lengths in corpora]))
+    (folder / "dict.txt").write_bytes((data_bin / "dict.txt").read_bytes())
+    return folder

@@ -1,0 +1,172 @@
+"""Training speed against stock fairseq and `transformers`, the cost of BTMLM, and the speed of data loading.
+
+    python benchmarks/throughput.py --out out/bench            # 6 x 512, 32k symbols, about 20 minutes on one core
+    python benchmarks/throughput.py --quick --out out/bench    # a third of it
+    python benchmarks/throughput.py --data-bin DIR             # your own data instead of the synthetic corpus
+
+All contenders live in one process and take turns, a few updates each, so that a busy machine slows all of them. A ratio
+is the median over the rounds of the quotient of two neighbouring measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+import report
+from contenders import Contender, Fairseq, Sample, Shape, Transformers, plugin, stock
+from corpus import merge_monolingual, write_data_bin
+
+Samples = dict[str, list[Sample]]
+
+
+def take_turns(contenders: dict[str, Callable[[], Contender]], rounds: int, updates: int) -> Samples:
+    """Measure A B C A B C ...; every contender makes one unmeasured update first."""
+    running = {name: build() for name, build in contenders.items()}
+    for contender in running.values():
+        contender.measure(1)
+    samples: Samples = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, contender in running.items():
+            samples[name].append(contender.measure(updates))
+    for contender in running.values():
+        contender.close()
+    return samples
+
+
+def speed_ratio(samples: Samples, ours: str, theirs: str) -> float:
+    """Median quotient of tokens per second."""
+    return median(a.tokens_per_s / b.tokens_per_s for a, b in zip(samples[ours], samples[theirs], strict=True))
+
+
+def step_time_ratio(samples: Samples, ours: str, theirs: str) -> float:
+    """Median quotient of the time per update at equal numbers of real tokens."""
+    return 1 / speed_ratio(samples, ours, theirs)
+
+
+def loading(contenders: dict[str, Fairseq], rounds: int, updates: int) -> Samples:
+    """Read batches without training, in turns."""
+    samples: Samples = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            samples[name].append(contender.load(updates))
+    return samples
+
+
+def run_table(samples: Samples) -> str:
+    """One line per contender: medians over its runs."""
+    rows = [
+        (
+            name,
+            median(s.tokens_per_s for s in runs),
+            " ".join(f"{s.tokens_per_s:.0f}" for s in runs),
+            median(s.seconds / s.updates for s in runs),
+            sum(s.tokens for s in runs) / sum(s.updates for s in runs),
+            f"{100 * (1 - sum(s.tokens for s in runs) / sum(s.cells for s in runs)):.1f} %",
+        )
+        for name, runs in samples.items()
+    ]
+    return report.table(("run", "tokens/s", "all runs", "s/update", "tokens/update", "padding"), rows)
+
+
+def benchmark(data_bin: Path, scratch: Path, shape: Shape, rounds: int, updates: int) -> tuple[dict[str, float], Samples]:
+    """All measurements: ratios, and every run."""
+    merged = merge_monolingual(data_bin, scratch / "merged")
+    common = ("--save-dir", str(scratch / "save"))
+    complete = ("--sample-break-mode", "complete", *common)
+    probe = plugin("mmlm", data_bin, shape, *common).load(20)
+    tokens_per_update = probe.tokens / probe.updates
+    runs = take_turns(
+        {
+            "mmlm": lambda: plugin("mmlm", data_bin, shape, *common),
+            "fairseq masked_lm": lambda: stock(merged, shape, "--sample-break-mode", "eos", *common),
+            "transformers": lambda: Transformers(merged, shape, tokens_per_update),
+            "transformers, grouped by length": lambda: Transformers(merged, shape, tokens_per_update, grouped=True),
+        },
+        rounds,
+        updates,
+    )
+    runs |= take_turns(
+        {
+            "mmlm, packed": lambda: plugin("mmlm", data_bin, shape, *complete),
+            "fairseq masked_lm, packed": lambda: stock(merged, shape, *complete),
+        },
+        rounds,
+        updates,
+    )
+    runs |= take_turns(
+        {
+            "btmlm mix": lambda: plugin("btmlm", data_bin, shape, *common),
+            "tlm mix": lambda: plugin("tlm", data_bin, shape, *common),
+        },
+        # the quotient of interest is near 1
+        2 * rounds,
+        updates,
+    )
+    loaders = {
+        "mmlm, loading only": plugin("mmlm", data_bin, shape, *common),
+        "fairseq masked_lm, loading only": stock(merged, shape, "--sample-break-mode", "eos", *common),
+        "btmlm mix, loading only": plugin("btmlm", data_bin, shape, *common),
+    }
+    runs |= loading(loaders, rounds, 10 * updates)
+    ratios = {
+        "mmlm_vs_fairseq_tokens_per_s": speed_ratio(runs, "mmlm", "fairseq masked_lm"),
+        "mmlm_vs_fairseq_packed_tokens_per_s": speed_ratio(runs, "mmlm, packed", "fairseq masked_lm, packed"),
+        "mmlm_vs_transformers_tokens_per_s": speed_ratio(runs, "mmlm", "transformers"),
+        "mmlm_vs_transformers_grouped_tokens_per_s": speed_ratio(runs, "mmlm", "transformers, grouped by length"),
+        "btmlm_vs_tlm_step_time": step_time_ratio(runs, "btmlm mix", "tlm mix"),
+        "loading_vs_fairseq_tokens_per_s": speed_ratio(runs, "mmlm, loading only", "fairseq masked_lm, loading only"),
+    }
+    return ratios, runs
+
+
+TARGETS = {
+    "mmlm_vs_fairseq_tokens_per_s": ">= 1.2",
+    "mmlm_vs_transformers_tokens_per_s": ">= 2.5",
+    "btmlm_vs_tlm_step_time": "<= 1.10",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", help="folder for results.json and report.md (default: print only)")
+    parser.add_argument("--data-bin", type=Path, help="measure on this data-bin, which needs mono/ and para/")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer rounds and smaller batches")
+    size.add_argument("--smoke", action="store_true", help="a tiny model, to see that everything runs")
+    parser.add_argument("--rounds", type=int, help="measurements of each contender (default: 5, quick 3)")
+    parser.add_argument("--updates", type=int, default=2, help="updates in one measurement")
+    args = parser.parse_args()
+
+    shape, rounds, sentences = Shape(), 5, 60_000
+    if args.quick:
+        shape, rounds = Shape(max_tokens=2048), 3
+    if args.smoke:
+        shape, rounds, sentences = Shape(2, 32, 64, 2, vocabulary=500, max_tokens=1100, max_positions=256), 1, 2_000
+    rounds = args.rounds or rounds
+    with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
+        scratch = Path(folder)
+        data_bin = args.data_bin or write_data_bin(scratch / "bin", sentences, shape.vocabulary, pairs=sentences // 2)
+        if args.data_bin:
+            shape.vocabulary = sum(1 for _ in open(data_bin / "dict.txt", encoding="utf-8")) + 5
+        ratios, runs = benchmark(data_bin, scratch, shape, rounds, args.updates)
+    body = report.table(
+        ("ratio", "measured", "target"), [(name, value, TARGETS.get(name, "")) for name, value in ratios.items()]
+    )
+    settings = asdict(shape) | {"rounds": rounds, "updates": args.updates, "data": str(args.data_bin or "synthetic")}
+    body += f"\n{run_table(runs)}\nSettings: {settings}\n"
+    results = {
+        "ratios": ratios,
+        "runs": [{"name": name, **asdict(sample)} for name, samples in runs.items() for sample in samples],
+        "settings": settings,
+        "seed": 1,
+    }
+    report.write(args.out, "Training speed", results, body)
+
+
+if __name__ == "__main__":
+    main()
