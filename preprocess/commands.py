@@ -95,8 +95,10 @@ def encode(
     for path, stats in result.files.items():
         click.echo(f"{path}: {stats.num_lines:,} lines, {stats.num_tokens:,} tokens, {stats.unknown_share:.3%} <unk>")
         if stats.unknown_share > encoding.UNKNOWN_LIMIT:
-            common = " ".join(f"{char} (U+{ord(char):04X}) x{count}"
-                              for char, count in stats.unknown_characters.most_common(10))  # fmt: skip
+            common = ", ".join(
+                f"{char if char.isprintable() else ''} U+{ord(char):04X} x{count}".strip()
+                for char, count in stats.unknown_characters.most_common(10)
+            )
             click.echo(f"warning: {path}: more than 3 per mille <unk>; unknown characters: {common}", err=True)
     if result.num_dropped:
         click.echo(f"dropped {result.num_dropped:,} pairs with an empty side")

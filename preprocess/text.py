@@ -230,6 +230,9 @@ def open_outputs(paths: Sequence[str | Path]) -> Iterator[Sequence[IO[bytes]]]:
     Raises UserError if a folder cannot be written or the disk is full.
     """
     targets = [Path(path) for path in paths]
+    for target in targets:
+        if target.is_dir():
+            raise UserError(f"cannot write {target}: it is a folder")
     # The suffix stays last: it decides the compression.
     partial = [target.with_name(f".{os.getpid()}.{target.name}") for target in targets]
     try:

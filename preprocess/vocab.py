@@ -10,8 +10,10 @@ import io
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import sentencepiece
 
@@ -115,38 +117,44 @@ def train(
         line for lang, paths in files.items() for line in draw(_lines(lang, paths, advance), shares[lang], generator)
     )
     characters = sum(share.num_characters * share.num_drawn / share.num_lines for share in shares.values())
-    proto = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=sample,
-            model_writer=proto,
-            model_type="unigram",
-            vocab_size=size,
-            character_coverage=character_coverage,
-            normalization_rule_name="nmt_nfkc",
-            byte_fallback=False,
-            max_sentence_length=MAX_LINE_BYTES,
-            num_threads=NUM_THREADS,
-            train_extremely_large_corpus=characters > 1 << 30,  # beyond 2^31 its 32-bit positions overflow
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise _explain(error, size) from error
-    return shares, _write(proto.getvalue(), output, "the trained model")
+    with _outputs(output) as streams:  # an unwritable folder shows before the training, not after
+        proto = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=sample,
+                model_writer=proto,
+                model_type="unigram",
+                vocab_size=size,
+                character_coverage=character_coverage,
+                normalization_rule_name="nmt_nfkc",
+                byte_fallback=False,
+                max_sentence_length=MAX_LINE_BYTES,
+                num_threads=NUM_THREADS,
+                train_extremely_large_corpus=characters > 1 << 30,  # beyond 2^31 its 32-bit positions overflow
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise _explain(error, size) from error
+        return shares, _write(proto.getvalue(), streams, "the trained model")
 
 
 def take(model: str, output: str | Path) -> int:
     """Copy an existing model and write its exact dictionary; returns the number of symbols."""
     spm.load(model)
-    return _write(Path(model).read_bytes(), output, model)
+    with _outputs(output) as streams:
+        return _write(Path(model).read_bytes(), streams, model)
 
 
-def _write(proto: bytes, output: str | Path, name: str) -> int:
+def _outputs(folder: str | Path) -> AbstractContextManager[Sequence[IO[bytes]]]:
+    return open_outputs([Path(folder, MODEL_NAME), Path(folder, DICT_NAME)])
+
+
+def _write(proto: bytes, streams: Sequence[IO[bytes]], name: str) -> int:
     symbols = spm.pieces(spm.from_bytes(proto, name))
-    with open_outputs([Path(output, MODEL_NAME), Path(output, DICT_NAME)]) as (model_stream, dict_stream):
-        model_stream.write(proto)
-        # XLM-R's dict.txt has a count of 1 everywhere too: fairseq keeps the order of the file.
-        dict_stream.write("".join(f"{symbol} 1\n" for symbol in symbols).encode())
+    model_stream, dict_stream = streams
+    model_stream.write(proto)
+    # XLM-R's dict.txt has a count of 1 everywhere too: fairseq keeps the order of the file.
+    dict_stream.write("".join(f"{symbol} 1\n" for symbol in symbols).encode())
     return len(symbols)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fairseq.data import data_utils
@@ -72,6 +73,18 @@ def test_doctor_lists_versions_and_optional_parts(capsys: pytest.CaptureFixture[
     assert rows["python"] == sys.version.split()[0]
 
 
+def test_doctor_checks_data_and_checkpoint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
+        raise UserError(f"{checkpoint} does not fit {data}")
+
+    checks = SimpleNamespace(check_data_bin=lambda path: [f"{path}: fine"], check_checkpoint=check_checkpoint)
+    monkeypatch.setitem(sys.modules, "fairseq_xling.data.checks", checks)
+    assert run("doctor", "--data", "data-bin") == 0
+    assert "data-bin: fine" in capsys.readouterr().out
+    assert run("doctor", "--data", "data-bin", "--checkpoint", "x.pt") == 2
+    assert "x.pt does not fit data-bin" in capsys.readouterr().err
+
+
 def test_plugin_folder_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install"):
@@ -130,10 +143,11 @@ def test_report_and_warning(model: str, tmp_path: Path, capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     assert "out.en: 2 lines" in captured.out
     assert "dropped 1 pairs" in captured.out
-    assert "☃ (U+2603) x1" in captured.err
+    assert "☃ U+2603 x1" in captured.err
     assert "out.de: more than" not in captured.err
 
 
+@pytest.mark.slow
 def test_from_raw_text_to_data_bin(corpus: dict[str, Path], tmp_path: Path, command: Callable) -> None:
     """The chain of the help text, with the real programs."""
     data = tmp_path / "data-bin"

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_worked_example(tmp_path: Path, omp: dict[str, str]) -> None:
     example = re.search(r"## Try it\n.*?```bash\n(.*?)```", PAGE, re.DOTALL)
     assert example is not None

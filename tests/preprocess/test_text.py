@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -110,8 +111,6 @@ def test_tmx(tmp_path: Path, encoding: str) -> None:
 def test_tmx_does_not_keep_the_tree(tmp_path: Path) -> None:
     unit = "<tu><tuv xml:lang='en'><seg>a</seg></tuv><tuv xml:lang='de'><seg>b</seg></tuv></tu>\n"
     path = write(tmp_path / "x.tmx", f"<tmx><body>{unit * 50_000}</body></tmx>")
-    import tracemalloc
-
     tracemalloc.start()
     assert sum(1 for _ in text.read_tmx(path, ("en", "de"))) == 50_000
     peak = tracemalloc.get_traced_memory()[1]
@@ -148,6 +147,8 @@ def test_outputs_appear_complete_or_not_at_all(tmp_path: Path, suffix: str) -> N
 def test_unwritable_output(tmp_path: Path) -> None:
     write(tmp_path / "file", "x")
     with pytest.raises(UserError, match="cannot write"), text.open_outputs([tmp_path / "file" / "out"]):
+        pass
+    with pytest.raises(UserError, match="it is a folder"), text.open_outputs([tmp_path]):
         pass
 
 

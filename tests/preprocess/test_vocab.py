@@ -62,7 +62,7 @@ def test_files_that_are_no_model(vocabulary: Path, tmp_path: Path) -> None:
 def test_impossible_sizes(corpus: dict[str, Path], tmp_path: Path, size: int, message: str) -> None:
     with pytest.raises(UserError, match=f"--size {size} .*{message}"):
         vocab.train({"zh": [str(corpus["zh"])]}, tmp_path / "out", size)
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_maximum_named_is_possible(corpus: dict[str, Path], tmp_path: Path) -> None:
@@ -117,3 +117,13 @@ def test_tmx_as_input(tmp_path: Path) -> None:
     (tmp_path / "x.tmx").write_text(f"<tmx><body>{body}</body></tmx>")
     shares, _ = vocab.train({"en": [str(tmp_path / "x.tmx")]}, tmp_path, 24)
     assert shares["en"].num_lines == 50
+
+
+def test_unwritable_folder_shows_before_training(
+    corpus: dict[str, Path], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vocab.sentencepiece, "SentencePieceTrainer", None)
+    with pytest.raises(UserError, match="cannot write"):
+        vocab.train({"en": [str(corpus["en"])]}, corpus["en"] / "out", 60)
+    with pytest.raises(UserError, match="cannot write"):
+        vocab.take(model, corpus["en"])
