@@ -6,7 +6,7 @@ import hashlib
 import os
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class LoadedModel:
         sentencepiece: None if the folder holds no ``sentencepiece.bpe.model``.
         languages: lines of ``languages.txt``, None without the file.
         path: the file the weights were read from.
+        options: what the checkpoint says of its model and task; empty if another program wrote it.
     """
 
     model: XlingModel
@@ -50,6 +51,7 @@ class LoadedModel:
     sentencepiece: SentencePieceProcessor | None
     languages: list[str] | None
     path: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def encode_text(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Symbol ids of each text, int64 (T,), without ``<s>`` and ``</s>``; the same pieces as ``xling encode``.
@@ -117,7 +119,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
-    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file)
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file, weights.options)
 
 
 def find_checkpoint(path: Path) -> Path:
