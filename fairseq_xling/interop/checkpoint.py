@@ -25,9 +25,9 @@ from ..data.masking import Symbols
 from ..errors import UserError
 from ..models import XlingModel, XlingModelConfig
 from ..models.xling import rename_old_keys
+from .vocabulary import SENTENCEPIECE
 
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
-SENTENCEPIECE = "sentencepiece.bpe.model"
 _PREFIX = "encoder.sentence_encoder."
 _DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
 
@@ -42,6 +42,7 @@ class LoadedModel:
         sentencepiece: None if the folder holds no ``sentencepiece.bpe.model``.
         languages: lines of ``languages.txt``, None without the file.
         path: the file the weights were read from.
+        home: the folder of the dictionary, SentencePiece model and languages; that of ``path``, or the data-bin.
         options: what the checkpoint says of its model and task; empty if another program wrote it.
     """
 
@@ -51,6 +52,7 @@ class LoadedModel:
     sentencepiece: SentencePieceProcessor | None
     languages: list[str] | None
     path: Path
+    home: Path
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def encode_text(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -61,7 +63,7 @@ class LoadedModel:
         """
         if self.sentencepiece is None:
             raise UserError(
-                f"{self.path.parent / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
+                f"{self.home / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
                 "copy the SentencePiece model the checkpoint was trained with there"
             )
         pieces = (self.sentencepiece.id_to_piece(i) for i in range(len(self.sentencepiece)))
@@ -119,7 +121,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
-    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file, weights.options)
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file, home, weights.options)
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -150,7 +152,7 @@ def read_checkpoint(file: Path) -> Weights:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
         raise UserError(
             f"{file}: not a readable checkpoint ({reason}); is the file complete? Copy or download it again"
         ) from error

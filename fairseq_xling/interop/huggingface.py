@@ -1,0 +1,215 @@
+"""Models of ``transformers`` (XLM-R, RoBERTa): read them, and write either kind of folder.
+
+Reading needs ``safetensors`` only; writing for ``transformers`` uses the library itself, so that the folder is what it
+expects.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq.data import Dictionary
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from ..data.masking import Symbols
+from ..errors import UserError
+from . import vocabulary
+from .checkpoint import LoadedModel, build_model
+from .parameters import to_fairseq, to_transformers
+
+logger = logging.getLogger(__name__)
+
+MODEL_TYPES = ("xlm-roberta", "roberta")
+WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
+LAYER_NORM_EPS = 1e-5
+# transformers' options that change the function, with the only value fairseq's encoder has
+_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True}
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"this needs the package {name}; install it with: pip install 'fairseq_xling[convert]'"
+        ) from error
+
+
+def load_transformers(folder: Path) -> LoadedModel:
+    """Load an XLM-R or RoBERTa folder of ``transformers`` as this project's model.
+
+    Raises:
+        UserError: a file is missing or damaged, or the model is of another kind.
+    """
+    config = _read_config(folder)
+    file, state = _read_weights(folder)
+    sentencepiece = None
+    if config["model_type"] == "xlm-roberta":
+        dictionary, sentencepiece = vocabulary.read_xlmr(folder)
+    else:
+        dictionary = vocabulary.read_roberta(folder)
+    try:
+        state, dropped = to_fairseq(state, dictionary.pad())
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
+    _log_dropped(dropped)
+    options = {
+        "encoder_attention_heads": config.get("num_attention_heads"),
+        "dropout": config.get("hidden_dropout_prob", 0.1),
+        "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
+    }
+    model = build_model(state, options, dictionary, file)
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, None, file, folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: not a JSON file ({error}); copy or download it again") from error
+    if config.get("model_type") not in MODEL_TYPES:
+        raise UserError(
+            f"{file}: model_type is {config.get('model_type')!r}; only {' and '.join(MODEL_TYPES)} can be read"
+        )
+    for option, value in _FIXED.items():
+        if config.get(option, value) != value:
+            raise UserError(f"{file}: {option} is {config[option]!r}, fairseq's encoder has only {value!r}")
+    # 1e-12 is the default of transformers' configuration classes
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if epsilon != LAYER_NORM_EPS:
+        logger.warning(
+            f"{file}: layer_norm_eps is {epsilon:g}, here it is {LAYER_NORM_EPS:g}: the states will differ slightly"
+        )
+    return config
+
+
+def _read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
+    for name in WEIGHTS_NAMES:
+        file = folder / name
+        if not file.is_file():
+            continue
+        try:
+            if file.suffix == ".safetensors":
+                state = _library("safetensors.torch").load_file(file)
+            else:
+                state = torch.load(file, map_location="cpu", weights_only=True)
+        except UserError:
+            raise
+        except Exception as error:  # safetensors has an exception class of its own
+            reason = f"{type(error).__name__}: {error}".split("\n")[0]
+            raise UserError(
+                f"{file}: not readable ({reason}); is the file complete? Copy or download it again"
+            ) from error
+        if not isinstance(state, dict):
+            raise UserError(f"{file}: holds a {type(state).__name__}, not a model's parameters")
+        return file, state
+    raise UserError(f"{folder}: has no {' or '.join(WEIGHTS_NAMES)} (models in several parts are not read)")
+
+
+def _log_dropped(keys: list[str]) -> None:
+    parts = sorted({key.removeprefix("encoder.").removeprefix("sentence_encoder.").split(".weight")[0] for key in keys})
+    if parts:
+        logger.warning(f"left out, the other library's model has no place for it: {', '.join(parts)}")
+
+
+def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
+    """Write ``model.pt``, ``dict.txt`` and the tokenizer's files, laid out as the published XLM-R models."""
+    if loaded.sentencepiece is not None:
+        proto = vocabulary.read_sentencepiece(loaded.home)
+        (folder / vocabulary.SENTENCEPIECE).write_bytes(proto or loaded.sentencepiece.serialized_model_proto())
+    elif merges := vocabulary.read_merges(loaded.home):
+        (folder / "vocab.bpe").write_text(merges, encoding="utf-8")
+        (folder / "encoder.json").write_text(json.dumps(vocabulary.gpt2_numbers(merges)), encoding="utf-8")
+    if (loaded.home / "languages.txt").is_file():
+        shutil.copyfile(loaded.home / "languages.txt", folder / "languages.txt")
+    lines = (f"{symbol} 1\n" for symbol in vocabulary.symbols_of(loaded.dictionary))
+    (folder / "dict.txt").write_text("".join(lines), encoding="utf-8")
+    cfg = OmegaConf.to_container(OmegaConf.structured(loaded.model.cfg))
+    assert isinstance(cfg, dict)
+    content = {
+        "args": None,
+        "cfg": {"model": {**cfg, "_name": "xling"}},
+        "model": loaded.model.state_dict(),
+        # what fairseq looks for in any checkpoint it starts from
+        "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
+        "last_optimizer_state": None,
+        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
+    }
+    torch.save(content, folder / "model.pt")
+
+
+def write_transformers(loaded: LoadedModel, folder: Path) -> None:
+    """Write ``config.json``, ``model.safetensors`` and the tokenizer's files of an XLM-R or RoBERTa model.
+
+    A folder with a SentencePiece model is XLM-R; without one it is RoBERTa, whose tokenizer needs ``vocab.bpe`` beside the
+    checkpoint.
+
+    Raises:
+        UserError: ``transformers`` is not installed, the model has no equal there, or its tokenizer numbers pieces differently.
+    """
+    library = _library("transformers")
+    state, dropped = to_transformers(loaded.model.state_dict())
+    _log_dropped(dropped)
+    head = loaded.model.encoder.lm_head is not None
+    family = "XLMRoberta" if loaded.sentencepiece is not None else "Roberta"
+    shape, dictionary = loaded.model.cfg, loaded.dictionary
+    config = getattr(library, f"{family}Config")(
+        architectures=[f"{family}{'ForMaskedLM' if head else 'Model'}"],
+        vocab_size=len(dictionary),
+        hidden_size=shape.encoder_embed_dim,
+        num_hidden_layers=shape.encoder_layers,
+        num_attention_heads=shape.encoder_attention_heads,
+        intermediate_size=shape.encoder_ffn_embed_dim,
+        hidden_dropout_prob=shape.dropout,
+        attention_probs_dropout_prob=shape.attention_dropout,
+        max_position_embeddings=loaded.model.max_positions() + dictionary.pad() + 1,
+        type_vocab_size=1,
+        layer_norm_eps=LAYER_NORM_EPS,
+        pad_token_id=dictionary.pad(),
+        bos_token_id=dictionary.bos(),
+        eos_token_id=dictionary.eos(),
+    )
+    config.save_pretrained(folder)
+    state = {key: tensor.contiguous() for key, tensor in state.items()}
+    _library("safetensors.torch").save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    _write_tokenizer(library, loaded, folder)
+
+
+def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:
+    limit = {"model_max_length": loaded.model.max_positions()}
+    if loaded.sentencepiece is not None:
+        (folder / vocabulary.SENTENCEPIECE).write_bytes(loaded.sentencepiece.serialized_model_proto())
+        tokenizer = library.XLMRobertaTokenizerFast.from_pretrained(str(folder), **limit)
+        expected = loaded.dictionary.indices
+    else:
+        merges = vocabulary.read_merges(loaded.home)
+        if merges is None:
+            logger.warning(
+                f"no tokenizer written: {loaded.home} has neither {vocabulary.SENTENCEPIECE} (XLM-R) nor vocab.bpe (RoBERTa); "
+                "put vocab.bpe of GPT-2's encoding there and convert again"
+            )
+            return
+        expected = vocabulary.roberta_vocabulary(loaded.dictionary, merges)
+        (folder / "vocab.json").write_text(json.dumps(expected, ensure_ascii=False), encoding="utf-8")
+        (folder / "merges.txt").write_text(merges, encoding="utf-8")
+        tokenizer = library.RobertaTokenizerFast.from_pretrained(str(folder), **limit)
+    _check_numbers(tokenizer.get_vocab(), expected, loaded.dictionary)
+    tokenizer.save_pretrained(folder)
+
+
+def _check_numbers(found: dict[str, int], expected: dict[str, int], dictionary: Dictionary) -> None:
+    for symbol, number in expected.items():
+        if found.get(symbol) != number:
+            raise UserError(
+                f"transformers numbers {symbol!r} {found.get(symbol)}, dict.txt {number}: dict.txt does not belong to the tokenizer"
+            )
+    if len(found) != len(dictionary):
+        raise UserError(f"transformers' tokenizer has {len(found)} symbols, dict.txt with <mask> has {len(dictionary)}")
