@@ -1,0 +1,1 @@
+"""Evaluations of a trained model; each is a sub-command of ``xling eval``."""

@@ -1,0 +1,111 @@
+"""The ``xling eval`` group. Everything heavy is imported when a sub-command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import UserError
+
+
+@click.group(name="eval")
+def evaluate() -> None:
+    """Evaluate a checkpoint; each evaluation writes results.json and report.md into --out."""
+
+
+@evaluate.command()
+@click.option(
+    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
+)
+@click.option("--data", metavar="DIR", help="Folder with PREFIX.A-B.A and PREFIX.A-B.B for every pair A-B.")
+@click.option("--pair", "pairs", multiple=True, metavar="A-B=FILE_A,FILE_B", help="Two line-aligned files; repeatable.")
+@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and layers.png.")
+@click.option(
+    "--layer", type=int, help="Layer to report, 0 = embeddings [default: that of retrieval fine-tuning, else 2/3 up]"
+)
+@click.option("--score", type=click.Choice(["cosine", "margin"]), default="cosine", show_default=True)
+@click.option("--neighbours", type=click.IntRange(min=1), default=4, show_default=True, help="k of --score margin.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--fp16", is_flag=True, help="Encode in half precision (CUDA only).")
+def tatoeba(
+    checkpoint: str,
+    data: str | None,
+    pairs: tuple[str, ...],
+    out: str,
+    layer: int | None,
+    score: str,
+    neighbours: int,
+    max_tokens: int,
+    device: str,
+    fp16: bool,
+) -> None:
+    """Retrieve translations by sentence embeddings: accuracy@1 in both directions, at every layer.
+
+    \b
+    Examples:
+      xling eval tatoeba --checkpoint out/checkpoint_best.pt --data tatoeba/v1 --out out/tatoeba
+      xling eval tatoeba --checkpoint xlmr.base --pair de-en=val.de.gz,val.en.gz --out out/retrieval
+    """
+    from .bitext import find_bitexts, parse_bitext
+
+    if not data and not pairs:
+        raise UserError("no test set: give --data DIR, or --pair A-B=FILE_A,FILE_B")
+    bitexts = [*(find_bitexts(Path(data)) if data else []), *map(parse_bitext, pairs)]
+    for bitext in bitexts:
+        if sum(bitext.name == other.name for other in bitexts) > 1:
+            raise UserError(
+                f"the pair {bitext.name} is given more than once; evaluate its test sets one after the other"
+            )
+
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: no CUDA device is visible; use --device cpu")
+    if fp16 and device == "cpu":
+        raise UserError("--fp16 needs CUDA; leave it out on the CPU")
+
+    from ..interop.checkpoint import load_model
+    from . import tatoeba as evaluation
+    from .report import prepare_folder, provenance, write_report
+    from .tatoeba_report import PLOT, draw_layers, render_report
+
+    folder = prepare_folder(out)
+    loaded = load_model(checkpoint)
+    loaded.model.to(device)
+    if fp16:
+        loaded.model.half()
+    num_layers = loaded.model.cfg.encoder_layers
+    trained = loaded.options.get("retrieval_layer") or None
+    chosen = evaluation.default_layer(num_layers, trained) if layer is None else layer
+    if not 0 <= chosen <= num_layers:
+        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
+    rule = "--layer" if layer is not None else "the layer of its fine-tuning" if trained else "default: two thirds up"
+
+    test_sets = evaluation.evaluate(
+        loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder
+    )
+    results = {
+        "evaluation": "tatoeba",
+        **provenance(model=loaded, data=[file for bitext in bitexts for file in (bitext.file_a, bitext.file_b)]),
+        "settings": {
+            "layer": chosen,
+            "layer_rule": rule,
+            "num_layers": num_layers,
+            "pooling": "mean",
+            "score": score,
+            "neighbours": neighbours if score == "margin" else None,
+            "device": device,
+            "fp16": fp16,
+        },
+        "rows": evaluation.result_rows(test_sets),
+        "test_sets": test_sets,
+    }
+    draw_layers(results, folder / PLOT)
+    report = render_report(results)
+    write_report(folder, results, report)
+    click.echo(report.split("\n\n## ")[0])
+    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")

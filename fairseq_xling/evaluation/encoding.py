@@ -1,0 +1,84 @@
+"""Sentence embeddings: mean-pooled states of every layer, batched by length.
+
+Axes: N sentences, B batch, T tokens, D width, L layers (layer 0 = the embeddings).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.masking import Symbols
+from ..models import XlingModel
+
+
+def mean_pool(states: Tensor, tokens: Tensor, symbols: Symbols) -> Tensor:
+    """Average the states of a sentence's own tokens, without ``<s>``, ``</s>`` and padding, in fp32.
+
+    Args:
+        states: (B, T, D).
+        tokens: (B, T) symbol ids.
+
+    Returns:
+        (B, D); zeros for a sentence without tokens.
+    """
+    keep = (tokens != symbols.bos) & (tokens != symbols.eos) & (tokens != symbols.pad)
+    total = (states.float() * keep.unsqueeze(-1)).sum(1)
+    return total / keep.sum(1, keepdim=True).clamp(min=1)
+
+
+def pad_sentences(sentences: Sequence[np.ndarray], symbols: Symbols) -> Tensor:
+    """``<s> x </s>`` of each sentence, padded at the end: (B, T) int64."""
+    width = max(map(len, sentences)) + 2
+    tokens = np.full((len(sentences), width), symbols.pad, dtype=np.int64)
+    for row, sentence in zip(tokens, sentences, strict=True):
+        row[: len(sentence) + 2] = [symbols.bos, *sentence, symbols.eos]
+    return torch.from_numpy(tokens)
+
+
+def embed(
+    model: XlingModel,
+    sentences: Sequence[np.ndarray],
+    symbols: Symbols,
+    out: np.ndarray,
+    max_tokens: int = 4096,
+    advance: Callable[[int], object] = lambda sentences: None,
+) -> None:
+    """Embed sentences at every layer. Identical sentences are encoded once and get identical embeddings.
+
+    Args:
+        model: in evaluation mode, on the device and in the precision to use.
+        sentences: ids without special symbols, at most ``model.max_positions() - 2`` of them.
+        out: (L + 1, N, D) float32, filled in.
+        max_tokens: padded tokens in a batch.
+        advance: called with the number of sentences done.
+    """
+    device = next(model.parameters()).device
+    lines: dict[bytes, list[int]] = {}
+    for line, sentence in enumerate(sentences):
+        lines.setdefault(np.ascontiguousarray(sentence, dtype=np.int64).tobytes(), []).append(line)
+    copies = list(lines.values())
+    distinct = [sentences[same[0]] for same in copies]
+    with torch.inference_mode():
+        for batch in _batches([len(sentence) + 2 for sentence in distinct], max_tokens):
+            tokens = pad_sentences([distinct[i] for i in batch], symbols).to(device)
+            pooled = [mean_pool(states, tokens, symbols) for states in model(tokens, all_layers=True)]
+            repeats = [len(copies[i]) for i in batch]
+            where = [line for i in batch for line in copies[i]]
+            out[:, where] = np.repeat(torch.stack(pooled).cpu().numpy(), repeats, axis=1)
+            advance(len(where))
+
+
+def _batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+    """Indices grouped by similar length, longest first (a batch too large for the device fails at once)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > max_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,149 @@
+"""``xling plot``: pictures of training logs, and the figure helpers of the reports."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UserError
+
+Curves = dict[str, list[tuple[float, float]]]
+
+_LINE = re.compile(r"\| INFO \| (train_inner|valid|[\w.-]*valid[\w.-]*) \| (.*)")
+_NUMBER = re.compile(r"([A-Za-z][\w.\->]*)[= ](-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|nan))(?=[,|\s]|$)")
+
+
+def figure(title: str, x_label: str, y_label: str) -> Any:
+    """Axes of a new figure that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    new = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(new)
+    axes = new.subplots()
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    axes.grid(alpha=0.3)
+    return axes
+
+
+def save(axes: Any, path: Path) -> None:
+    """Write the figure as PNG, complete or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        axes.figure.savefig(temporary, format="png", dpi=120)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_log(path: Path) -> tuple[Curves, Curves]:
+    """Read the numbers of a ``fairseq-train`` log (``--log-format json`` or ``simple``) over the updates.
+
+    A log to which a resumed run was appended may hold an update twice; the later number counts.
+
+    Returns:
+        Curves of the training and of the validation lines: name -> [(update, value)], sorted.
+
+    Raises:
+        UserError: the file is missing, or holds no such line.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    found: tuple[dict[str, dict[float, float]], dict[str, dict[float, float]]] = ({}, {})
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            match = _LINE.search(line)
+            if match is None:
+                continue
+            kind, text = match.groups()
+            values = _numbers(text)
+            if kind != "train_inner":
+                values = {name.removeprefix(f"{kind}_"): value for name, value in values.items()}
+            update = values.pop("num_updates", None)
+            if update is not None:
+                for name, value in values.items():
+                    found[kind != "train_inner"].setdefault(name, {})[update] = value
+    if not found[0] and not found[1]:
+        raise UserError(f"{path}: no training log of fairseq-train with --log-format json or simple")
+    train, valid = ({name: sorted(points.items()) for name, points in curves.items()} for curves in found)
+    return train, valid
+
+
+def _numbers(text: str) -> dict[str, float]:
+    if text.startswith("{"):
+        try:
+            items = json.loads(text)
+        except ValueError:
+            return {}
+        return {name: float(value) for name, value in items.items() if _is_number(value)}
+    return {name: float(value) for name, value in _NUMBER.findall(text)}
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def draw_curves(logs: Sequence[Path], out: Path) -> None:
+    """Draw the loss of every objective over the updates; points are validation results.
+
+    With several logs each curve's label starts with its log's name. Without objectives the total loss is drawn.
+
+    Raises:
+        UserError: a log cannot be read, or the picture cannot be written.
+    """
+    axes = figure("Training loss", "update", "loss (bits)")
+    for log in logs:
+        train, valid = read_log(log)
+        prefix = f"{log.stem}: " if len(logs) > 1 else ""
+        names = [name for name in train if name.startswith("loss_")] or ["loss"]
+        for name in names:
+            line = axes.plot(*_columns(train.get(name, [])), label=prefix + name.removeprefix("loss_"))[0]
+            if name in valid:
+                axes.plot(*_columns(valid[name]), "o", color=line.get_color(), markersize=4)
+    axes.legend(title="points: validation")
+    save(axes, out)
+
+
+def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    finite = [point for point in points if math.isfinite(point[1])]
+    return [update for update, _ in finite], [value for _, value in finite]
+
+
+@click.group()
+def plot() -> None:
+    """Draw training curves."""
+
+
+@plot.command()
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+@click.option("--out", required=True, metavar="PNG", help="The picture to write.")
+def curves(logs: tuple[str, ...], out: str) -> None:
+    """Draw the loss of every objective from the logs of fairseq-train.
+
+    A LOG is what fairseq-train printed (--log-format json or simple), or its --log-file.
+
+    \b
+    Example:
+      fairseq-train data-bin ... --log-format json --log-file out/train.log
+      xling plot curves out/train.log --out out/curves.png
+    """
+    draw_curves([Path(log) for log in logs], Path(out))
+    click.echo(f"wrote {out}")

@@ -1,0 +1,77 @@
+"""The table, the per-layer table and the plot of a Tatoeba evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .report import markdown_provenance, markdown_table
+
+PLOT = "layers.png"
+
+
+def render_report(results: dict[str, Any]) -> str:
+    """report.md of the results that ``xling eval tatoeba`` writes to results.json."""
+    settings, test_sets, layer = results["settings"], results["test_sets"], results["settings"]["layer"]
+    rows: list[list[Any]] = [
+        [item["pair"], item["sentences"], *(f"{100 * values[layer]:.1f}" for values in item["accuracy"].values())]
+        for item in test_sets
+    ]
+    mean = directions_mean(results)
+    rows.append(
+        ["**average**", sum(item["sentences"] for item in test_sets), *(f"**{100 * v:.1f}**" for v in mean[:, layer])]
+    )
+    score = settings["score"] + (f" (k = {settings['neighbours']})" if settings["score"] == "margin" else "")
+    parts = [
+        "# Sentence retrieval",
+        f"Accuracy@1 in per cent at **layer {layer}** of {settings['num_layers']} ({settings['layer_rule']}); mean-pooled states "
+        f"without special symbols; score: {score}. A sentence counts as found only if the best match has its own line number.",
+        markdown_table(["pair a-b", "sentences", "a → b", "b → a"], rows),
+        "Where one side is English, it is b. " + _notes(test_sets),
+        "## Every layer",
+        "Averages over the pairs; layer 0 is the embeddings.",
+        markdown_table(
+            ["layer", "a → b", "b → a"],
+            [[number, f"{100 * a:.1f}", f"{100 * b:.1f}"] for number, (a, b) in enumerate(mean.T)],
+        ),
+        f"![Accuracy of every layer]({PLOT})",
+        "## Made with",
+        markdown_provenance(results),
+    ]
+    return "\n\n".join(parts)
+
+
+def directions_mean(results: dict[str, Any]) -> np.ndarray:
+    """(2, L + 1) accuracies of both directions, averaged over the test sets."""
+    return np.mean([list(item["accuracy"].values()) for item in results["test_sets"]], axis=0)
+
+
+def _notes(test_sets: list[dict[str, Any]]) -> str:
+    cut = sum(item["cut"] for item in test_sets)
+    repeated = sum(sum(item["duplicates"].values()) for item in test_sets)
+    return (
+        f"{cut or 'No'} sentence{'s' * (cut != 1)} had to be cut to the model's positions. {repeated or 'No'} "
+        f"sentence{'s' * (repeated != 1)} repeat{'s' * (repeated == 1)} an earlier one of the same file; of equal scores the "
+        "first line wins, so at most one copy can be found."
+    )
+
+
+def draw_layers(results: dict[str, Any], path: Path) -> None:
+    """Draw the accuracy of every layer: thin lines for the pairs, thick ones for the averages."""
+    from .plot import figure, save
+
+    axes = figure("Retrieval accuracy of every layer", "layer (0 = embeddings)", "accuracy@1 (%)")
+    mean = 100 * directions_mean(results)
+    for item in results["test_sets"]:
+        for values, colour in zip(item["accuracy"].values(), ("C0", "C1"), strict=True):
+            axes.plot(100 * np.array(values), color=colour, linewidth=0.7, alpha=0.35)
+    for values, colour, label in zip(mean, ("C0", "C1"), ("a → b, average", "b → a, average"), strict=True):
+        axes.plot(values, color=colour, linewidth=2, marker="o", markersize=3, label=label)
+    layer = results["settings"]["layer"]
+    axes.axvline(layer, color="grey", linestyle=":", label=f"reported layer {layer}")
+    axes.set_xticks(range(0, mean.shape[1], max(1, mean.shape[1] // 13)))
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    save(axes, path)
