@@ -21,11 +21,19 @@ _PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, e
 _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def _user_error(error: BaseException | None) -> UserError | None:
+    """``error`` or what it hides: fairseq answers any error in a checkpoint with "Cannot load model parameters"."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return error
+
+
 def _message(error: Exception, save_dir: str) -> str | None:
     """What to tell the user, or None if ``error`` is not theirs."""
-    if isinstance(error, UserError):
+    user_error = _user_error(error)
+    if user_error is not None:
         # torch raises an error of a loading process again, of the same type, with the whole traceback as its message
-        return str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+        return str(user_error).rpartition(f"{type(user_error).__name__}: ")[2].strip()
     if not isinstance(error, OSError) or error.errno not in _PLACE | _SPACE:
         return None
     path = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else None
