@@ -1,21 +1,14 @@
 """The pre-training task: a mix of objectives over one data-bin."""
 
 import math
-import os
-import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Optional
 
 import torch
-import torch.distributed as dist
-from fairseq.data import Dictionary
 from fairseq.logging import metrics
-from fairseq.tasks import FairseqTask
 from fairseq.utils import get_perplexity
-from omegaconf import II, MISSING
 
-from ..data.databin import MODEL_FILES, DataBin
+from ..data.databin import DataBin
 from ..data.examples import ExampleDataset
 from ..data.mixture import MixtureDataset
 from ..errors import UserError
@@ -23,18 +16,14 @@ from ..models import XlingModel
 from ..objectives import OBJECTIVES
 from ..objectives.btmlm import BtmlmConfig
 from ..objectives.mmlm import MmlmConfig
-from .batches import MeasuredBatchIterator
+from .base import DataBinTask, DataBinTaskConfig
 from .throughput import log_throughput
 
 
 @dataclass
-class XlingTaskConfig(MmlmConfig, BtmlmConfig):
+class XlingTaskConfig(MmlmConfig, BtmlmConfig, DataBinTaskConfig):
     """Options of every pre-training task; objectives add theirs through their own config classes."""
 
-    data: str = field(
-        default=MISSING,
-        metadata={"help": "data-bin folder; several, joined by ':', are shards, one an epoch"},
-    )
     objectives: Optional[str] = field(
         default=None, metadata={"help": "objectives to mix, a,b,c (default: those of the task)"}
     )
@@ -48,15 +37,6 @@ class XlingTaskConfig(MmlmConfig, BtmlmConfig):
             "help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1)"
         },
     )
-    max_positions: int = field(
-        default=512, metadata={"help": "longest example in tokens, and size of the position table"}
-    )
-    sampling_alpha: float = field(
-        default=0.7,
-        metadata={"help": "languages and pairs are drawn in proportion to (number of sentences)^alpha"},
-    )
-    seed: int = II("common.seed")
-    save_dir: str = II("checkpoint.save_dir")
 
 
 def parse_names(text: str | None, default: tuple[str, ...]) -> list[str]:
@@ -96,7 +76,7 @@ def parse_numbers(flag: str, text: str | None, names: list[str], default: float)
     return dict(zip(names, numbers, strict=True))
 
 
-class XlingTask(FairseqTask):
+class XlingTask(DataBinTask):
     """Trains one model on several objectives; each update takes a batch of each.
 
     A subclass is registered for every mix of `fairseq_xling.objectives.MIXES`.
@@ -106,36 +86,14 @@ class XlingTask(FairseqTask):
     cfg: XlingTaskConfig
 
     def __init__(self, cfg: XlingTaskConfig, data: DataBin):
-        super().__init__(cfg)
-        if cfg.max_positions < 8:
-            raise UserError(
-                f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols"
-            )
-        if not 0 <= cfg.sampling_alpha <= 1:
-            raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
+        super().__init__(cfg, data)
         for flag in ("mask_prob", "leave_unmasked_prob", "random_token_prob"):
             if not 0 <= getattr(cfg, flag) <= 1:
                 raise UserError(f"--{flag.replace('_', '-')} {getattr(cfg, flag)} must be between 0 and 1")
         names = parse_names(cfg.objectives, self.default_objectives)
-        self.data = data
         self.objectives = {name: OBJECTIVES[name](cfg, data) for name in names}
         self.weights = parse_numbers("--objective-weights", cfg.objective_weights, names, 1.0)
         self.shares = parse_numbers("--objective-shares", cfg.objective_shares, names, 1.0 / len(names))
-
-    @classmethod
-    def setup_task(cls, cfg: XlingTaskConfig, **kwargs: Any) -> "XlingTask":
-        return cls(cfg, DataBin(cfg.data))
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        return self.data.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        return self.data.dictionary
-
-    def max_positions(self) -> int:
-        return self.cfg.max_positions
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Open a split of the epoch's shard.
@@ -165,37 +123,6 @@ class XlingTask(FairseqTask):
             )
         self.datasets[split] = MixtureDataset(parts, self.shares, self.data.symbols, cycle=train)
 
-    def get_batch_iterator(
-        self,
-        dataset: MixtureDataset,
-        max_tokens: int | None = None,
-        max_sentences: int | None = None,
-        required_batch_size_multiple: int = 1,
-        seed: int = 1,
-        num_shards: int = 1,
-        shard_id: int = 0,
-        num_workers: int = 0,
-        epoch: int = 1,
-        **kwargs: Any,
-    ) -> MeasuredBatchIterator:
-        """Batches of an epoch; lengths are handled by the sources, so nothing is filtered here."""
-        dataset.set_epoch(epoch)
-        batches = dataset.batches(epoch, max_tokens, max_sentences, required_batch_size_multiple, num_shards)
-        return MeasuredBatchIterator(
-            dataset=dataset,
-            collate_fn=dataset.collater,
-            batch_sampler=batches,
-            seed=seed,
-            num_shards=num_shards,
-            shard_id=shard_id,
-            num_workers=num_workers,
-            epoch=epoch,
-            # masks must change with the epoch, which persistent workers would not hear of; and fairseq's buffering
-            # thread, which only doubles the workers' own prefetching, can abort the interpreter at exit
-            persistent_workers=False,
-            buffer_size=0,
-        )
-
     def build_heads(self, model: XlingModel) -> None:
         """Give the model the heads of the active objectives and no other."""
         for objective in self.objectives.values():
@@ -215,15 +142,6 @@ class XlingTask(FairseqTask):
                 f"--criterion {cfg._name} does not fit the task; leave it out, or name one of {', '.join(MIXES)}"
             )
         return XlingCriterion(self)
-
-    def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Complete the checkpoint folder with the dictionary, SentencePiece model and language list."""
-        if not dist.is_initialized() or dist.get_rank() == 0:
-            for name in MODEL_FILES:
-                source, target = self.data.root / name, Path(self.cfg.save_dir) / name
-                if source.is_file() and Path(self.cfg.save_dir).is_dir():
-                    shutil.copyfile(source, f"{target}.tmp")
-                    os.replace(f"{target}.tmp", target)
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         """Log the loss, perplexity and, in validation, accuracy of every objective and of each of its groups.

@@ -1,0 +1,124 @@
+"""What the tasks share that read a data-bin: options, dictionary, batches and a complete checkpoint folder."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch.distributed as dist
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import FairseqTask
+from omegaconf import II, MISSING
+
+from ..data.databin import MODEL_FILES, DataBin
+from ..errors import UserError
+from .batches import MeasuredBatchIterator
+
+
+@dataclass
+class DataBinTaskConfig(FairseqDataclass):
+    """Options of every task on a data-bin."""
+
+    data: str = field(
+        default=MISSING,
+        metadata={"help": "data-bin folder; several, joined by ':', are shards, one an epoch"},
+    )
+    max_positions: int = field(
+        default=512, metadata={"help": "longest example in tokens, and size of the position table"}
+    )
+    sampling_alpha: float = field(
+        default=0.7,
+        metadata={"help": "languages and pairs are drawn in proportion to (number of sentences)^alpha"},
+    )
+    seed: int = II("common.seed")
+    save_dir: str = II("checkpoint.save_dir")
+
+
+class BatchingDataset(Protocol):
+    """A dataset that makes its own batches."""
+
+    def set_epoch(self, epoch: int) -> None: ...
+
+    def batches(
+        self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int, num_shards: int
+    ) -> list[np.ndarray]: ...
+
+    def collater(self, samples: list[Any]) -> dict[str, Any]: ...
+
+
+class DataBinTask(FairseqTask):
+    """A task on a data-bin.
+
+    Raises:
+        UserError: the data-bin or an option is wrong.
+    """
+
+    cfg: DataBinTaskConfig
+
+    def __init__(self, cfg: DataBinTaskConfig, data: DataBin):
+        super().__init__(cfg)
+        if cfg.max_positions < 8:
+            raise UserError(
+                f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols"
+            )
+        if not 0 <= cfg.sampling_alpha <= 1:
+            raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
+        self.data = data
+
+    @classmethod
+    def setup_task(cls, cfg: DataBinTaskConfig, **kwargs: Any) -> "DataBinTask":
+        return cls(cfg, DataBin(cfg.data))
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.data.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.data.dictionary
+
+    def max_positions(self) -> int:
+        return self.cfg.max_positions
+
+    def get_batch_iterator(
+        self,
+        dataset: BatchingDataset,
+        max_tokens: int | None = None,
+        max_sentences: int | None = None,
+        required_batch_size_multiple: int = 1,
+        seed: int = 1,
+        num_shards: int = 1,
+        shard_id: int = 0,
+        num_workers: int = 0,
+        epoch: int = 1,
+        **kwargs: Any,
+    ) -> MeasuredBatchIterator:
+        """Batches of an epoch; lengths are handled by the sources, so nothing is filtered here."""
+        dataset.set_epoch(epoch)
+        batches = dataset.batches(epoch, max_tokens, max_sentences, required_batch_size_multiple, num_shards)
+        return MeasuredBatchIterator(
+            dataset=dataset,
+            collate_fn=dataset.collater,
+            batch_sampler=batches,
+            seed=seed,
+            num_shards=num_shards,
+            shard_id=shard_id,
+            num_workers=num_workers,
+            epoch=epoch,
+            # masks must change with the epoch, which persistent workers would not hear of; and fairseq's buffering
+            # thread, which only doubles the workers' own prefetching, can abort the interpreter at exit
+            persistent_workers=False,
+            buffer_size=0,
+        )
+
+    def begin_epoch(self, epoch: int, model: Any) -> None:
+        """Complete the checkpoint folder with the dictionary, SentencePiece model and language list."""
+        if not dist.is_initialized() or dist.get_rank() == 0:
+            for name in MODEL_FILES:
+                source, target = self.data.root / name, Path(self.cfg.save_dir) / name
+                if source.is_file() and Path(self.cfg.save_dir).is_dir():
+                    shutil.copyfile(source, f"{target}.tmp")
+                    os.replace(f"{target}.tmp", target)
