@@ -67,7 +67,7 @@ def doctor(data: str | None, checkpoint: str | None) -> None:
     _row("user-dir", str(plugin_folder()))
     _row("plugin", _plugin_state())
     if data or checkpoint:
-        checks = importlib.import_module("fairseq_xling.data.checks")
+        checks = importlib.import_module("fairseq_xling.interop.doctor")
         messages = checks.check_data_bin(data) if data else []
         if checkpoint:
             messages += checks.check_checkpoint(checkpoint, data)

@@ -167,26 +167,3 @@ class DataBin:
         check_unknown_share(dataset, self.symbols.unk, self.symbols.size, str(prefix))
         self._opened[str(prefix)] = dataset
         return dataset
-
-
-def check_data_bin(data: str) -> list[str]:
-    """Open everything in a data-bin and describe it, a line per corpus (used by ``xling doctor``).
-
-    Raises:
-        UserError: on the first thing that is wrong.
-    """
-    data_bin = DataBin(data)
-    lines = [
-        f"{data_bin.root / 'dict.txt'}: {data_bin.symbols.size} symbols with <mask>; languages: {' '.join(data_bin.languages)}"
-    ]
-    for epoch, shard in enumerate(data_bin.shards, start=1):
-        for split in ("train", "valid"):
-            lines += [
-                f"{shard}/mono/{lang}/{split}: {len(data)} sentences"
-                for lang, data in data_bin.open_mono(split, epoch).items()
-            ]
-            lines += [
-                f"{shard}/para/{pair}/{split}: {len(data[0])} pairs"
-                for pair, data in data_bin.open_pairs(split, epoch).items()
-            ]
-    return lines

@@ -78,7 +78,7 @@ def test_doctor_checks_data_and_checkpoint(monkeypatch: pytest.MonkeyPatch, caps
         raise UserError(f"{checkpoint} does not fit {data}")
 
     checks = SimpleNamespace(check_data_bin=lambda path: [f"{path}: fine"], check_checkpoint=check_checkpoint)
-    monkeypatch.setitem(sys.modules, "fairseq_xling.data.checks", checks)
+    monkeypatch.setitem(sys.modules, "fairseq_xling.interop.doctor", checks)
     assert run("doctor", "--data", "data-bin") == 0
     assert "data-bin: fine" in capsys.readouterr().out
     assert run("doctor", "--data", "data-bin", "--checkpoint", "x.pt") == 2
