@@ -1,0 +1,76 @@
+"""Each objective learns on real sentences: its loss falls far below what the frequencies of words alone give."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+
+from fairseq_xling.data.examples import collate
+from fairseq_xling.models import XlingModel, XlingModelConfig
+from fairseq_xling.objectives import OBJECTIVES
+from fairseq_xling.tasks import XlingTask
+from tests.helpers import FIRST, build_examples, make_task, write_data_bin
+
+PAIRS = 200
+
+
+@pytest.fixture(scope="module")
+def multi30k(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first German-English captions of Multi30k in 400 pieces."""
+    lines = {}
+    for language in ("de", "en"):
+        with gzip.open(shared_data / "parallel" / f"multi30k.train.{language}.gz", "rt", encoding="utf-8") as stream:
+            lines[language] = [next(stream).strip() for _ in range(PAIRS)]
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines["de"] + lines["en"]), model_writer=model, vocab_size=400, minloglevel=2
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    words = [processor.id_to_piece(i) for i in range(3, len(processor))]
+    ids = {lang: [[i - 3 + FIRST for i in ids if i >= 3] for ids in processor.encode(lines[lang])] for lang in lines}
+    folder = tmp_path_factory.mktemp("multi30k")
+    return write_data_bin(folder, mono=ids, para={"de-en": (ids["de"], ids["en"])}, words=words)
+
+
+def unigram_entropy(task: XlingTask) -> float:
+    """In nats a token: the loss of a model that knows the frequency of every piece and nothing else."""
+    corpora = task.data.open_mono("train", 1).values()
+    tokens = np.concatenate([dataset[i].numpy()[:-1] for dataset in corpora for i in range(len(dataset))])
+    _, counts = np.unique(tokens, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_learns_a_few_sentences_by_heart(multi30k, name):
+    torch.manual_seed(1)
+    task = make_task(multi30k, objectives=name)
+    cfg = XlingModelConfig(
+        encoder_layers=2,
+        encoder_embed_dim=64,
+        encoder_ffn_embed_dim=128,
+        encoder_attention_heads=4,
+        dropout=0.0,
+        attention_dropout=0.0,
+        max_positions=64,
+    )
+    model = XlingModel.build_model(cfg, task).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    batch = collate(build_examples(task, name, count=32), task.data.symbols)
+    losses = []
+    for _ in range(100):
+        loss = task.objectives[name].loss(model, batch).mean
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(np.log(task.data.symbols.size), rel=0.1)
+    assert losses[-1] < 0.3 * unigram_entropy(task), losses[::10]
