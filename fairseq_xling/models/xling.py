@@ -151,8 +151,8 @@ class XlingModel(BaseFairseqModel):
                 f"the checkpoint's mask-language table has {theirs - 1} languages, languages.txt names {ours - 1}: "
                 "use the languages.txt beside the checkpoint, or --lang-embedding none"
             )
-        for key in state.keys() & own.keys():
-            if state[key].shape != own[key].shape:
+        for key in own:  # in order, so that the message is the same in every process
+            if key in state and state[key].shape != own[key].shape:
                 raise UserError(
                     f"{key} has shape {tuple(state[key].shape)} in the checkpoint and {tuple(own[key].shape)} in this model: "
                     "--arch and the --encoder-* options differ from the checkpoint's"
