@@ -11,7 +11,7 @@ from fairseq.data.indexed_dataset import MMapIndexedDataset
 
 from .databin import Pair
 from .masking import Symbols
-from .pairs import NUM_PAIR_SPECIALS, fair_lengths
+from .pairs import NUM_PAIR_SPECIALS, Lengths, fair_lengths
 
 logger = logging.getLogger(__name__)
 
@@ -98,20 +98,40 @@ class Parallel:
             self.groups, self.datasets, self.bounds[:-1], self.bounds[1:], strict=True
         ):
             x, y = np.asarray(left.sizes) - 1, np.asarray(right.sizes) - 1
-            kept_x, kept_y = fair_lengths(x, y, max_positions)
+            kept_x, kept_y = self.kept(x, y)
             cut = int(((kept_x < x) | (kept_y < y)).sum())
             empty = int(((x < 1) | (y < 1)).sum())
             if cut:
-                logger.warning(
-                    f"{pair}: {cut} of {len(x)} pairs are cut to --max-positions {max_positions}, fairly on both sides"
-                )
+                logger.warning(f"{pair}: {cut} of {len(x)} pairs are cut to --max-positions {max_positions}")
             if empty:
                 logger.warning(f"{pair}: {empty} of {len(x)} pairs have an empty side and are left out")
-            self.sizes[start:end] = np.where((x < 1) | (y < 1), 0, kept_x + kept_y + NUM_PAIR_SPECIALS)
+            self.sizes[start:end] = np.where((x < 1) | (y < 1), 0, self.example_sizes(kept_x, kept_y))
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair]:
         group = int(np.searchsorted(self.bounds, index, side="right")) - 1
         local = int(index - self.bounds[group])
         x, y = (side[local].numpy()[:-1] for side in self.datasets[group])
-        keep_x, keep_y = fair_lengths(len(x), len(y), self.max_positions)
+        keep_x, keep_y = self.kept(len(x), len(y))
         return x[:keep_x], y[:keep_y], self.pairs[group]
+
+    def kept(self, x: Lengths, y: Lengths) -> tuple[Lengths, Lengths]:
+        """How much of two sentences of the given lengths is kept."""
+        return fair_lengths(x, y, self.max_positions)
+
+    def example_sizes(self, kept_x: np.ndarray, kept_y: np.ndarray) -> np.ndarray:
+        """(N,) tokens of the examples made of sentences of these lengths."""
+        return kept_x + kept_y + NUM_PAIR_SPECIALS
+
+
+class SeparatePairs(Parallel):
+    """Sentence pairs whose sides are encoded each on its own, as ``<s> x </s>`` and ``<s> y </s>``, and cut only to fit so."""
+
+    def kept(self, x: Lengths, y: Lengths) -> tuple[Lengths, Lengths]:
+        room = self.max_positions - 2
+        if isinstance(x, np.ndarray):
+            return np.minimum(x, room), np.minimum(y, room)
+        return min(x, room), min(y, room)
+
+    def example_sizes(self, kept_x: np.ndarray, kept_y: np.ndarray) -> np.ndarray:
+        """(N,) twice the longer side: both sides of a batch are padded to the longest sentence in it."""
+        return 2 * (np.maximum(kept_x, kept_y) + 2)

@@ -79,7 +79,9 @@ def tatoeba(
     if fp16:
         loaded.model.half()
     num_layers = loaded.model.cfg.encoder_layers
-    trained = loaded.options.get("retrieval_layer") or None
+    trained = None
+    if "retrieval_layer" in loaded.options:
+        trained = loaded.options["retrieval_layer"] or num_layers
     chosen = evaluation.default_layer(num_layers, trained) if layer is None else layer
     if not 0 <= chosen <= num_layers:
         raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")

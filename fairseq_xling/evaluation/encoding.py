@@ -9,34 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..data.masking import Symbols
+from ..data.sentences import own_tokens, pad_sentences
 from ..models import XlingModel
-
-
-def mean_pool(states: Tensor, tokens: Tensor, symbols: Symbols) -> Tensor:
-    """Average the states of a sentence's own tokens, without ``<s>``, ``</s>`` and padding, in fp32.
-
-    Args:
-        states: (B, T, D).
-        tokens: (B, T) symbol ids.
-
-    Returns:
-        (B, D); zeros for a sentence without tokens.
-    """
-    keep = (tokens != symbols.bos) & (tokens != symbols.eos) & (tokens != symbols.pad)
-    total = (states.float() * keep.unsqueeze(-1)).sum(1)
-    return total / keep.sum(1, keepdim=True).clamp(min=1)
-
-
-def pad_sentences(sentences: Sequence[np.ndarray], symbols: Symbols) -> Tensor:
-    """``<s> x </s>`` of each sentence, padded at the end: (B, T) int64."""
-    width = max(map(len, sentences)) + 2
-    tokens = np.full((len(sentences), width), symbols.pad, dtype=np.int64)
-    for row, sentence in zip(tokens, sentences, strict=True):
-        row[: len(sentence) + 2] = [symbols.bos, *sentence, symbols.eos]
-    return torch.from_numpy(tokens)
+from ..modules.pooling import mean_pool
 
 
 def embed(
@@ -65,7 +42,8 @@ def embed(
     with torch.inference_mode():
         for batch in _batches([len(sentence) + 2 for sentence in distinct], max_tokens):
             tokens = pad_sentences([distinct[i] for i in batch], symbols).to(device)
-            pooled = [mean_pool(states, tokens, symbols) for states in model(tokens, all_layers=True)]
+            keep = own_tokens(tokens, symbols)
+            pooled = [mean_pool(states, keep) for states in model(tokens, all_layers=True)]
             repeats = [len(copies[i]) for i in batch]
             where = [line for i in batch for line in copies[i]]
             out[:, where] = np.repeat(torch.stack(pooled).cpu().numpy(), repeats, axis=1)

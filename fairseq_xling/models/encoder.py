@@ -99,6 +99,7 @@ class SentenceEncoder(nn.Module):
         select: Tensor | None = None,
         padded: bool = True,
         all_layers: bool = False,
+        num_layers: int | None = None,
     ) -> Tensor | list[Tensor]:
         """Encode a batch.
 
@@ -110,6 +111,7 @@ class SentenceEncoder(nn.Module):
             select: (M,) positions in the flattened (B * T) tokens; the last layer computes only these.
             padded: False promises that there is no padding, which keeps the attention unmasked.
             all_layers: return the states after the embeddings and after every layer.
+            num_layers: stop after so many layers, at least 1; the states are then those of ``all_layers`` there.
 
         Returns:
             (B, T, D), (M, D) with ``select``, or with ``all_layers`` a list of L + 1 tensors (B, T, D).
@@ -128,11 +130,12 @@ class SentenceEncoder(nn.Module):
             # a row of nothing but padding attends to itself: softmax over no key is NaN
             mask = (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]
         states = [x]
-        for layer in self.layers[:-1]:
+        layers = self.layers[:num_layers]
+        for layer in layers[:-1]:
             x = layer(x, mask)
             states.append(x)
-        x = self.layers[-1](x, mask, select)
-        if self.layer_norm is not None:
+        x = layers[-1](x, mask, select)
+        if self.layer_norm is not None and len(layers) == len(self.layers):
             x = self.layer_norm(x)
         return [*states, x] if all_layers else x
 

@@ -33,16 +33,21 @@ def peak_flops() -> float | None:
 
 
 def step_flops(model: XlingModel, batch: dict[str, Any]) -> int:
-    """Floating point operations of forward and backward on one batch, padding not counted.
-
-    2 per weight and token, plus 4·T·D per layer and token for the attention, plus the output layer on the predicted
-    positions; three times that with the backward pass (PaLM, appendix B).
-    """
-    cfg = model.cfg
-    dim, width = cfg.encoder_embed_dim, batch["tokens"].size(1)
-    layer = 2 * (4 * dim * dim + 2 * dim * cfg.encoder_ffn_embed_dim) + 4 * width * dim
+    """Floating point operations of forward and backward on one batch: `encoder_flops` plus the output layer."""
+    dim = model.cfg.encoder_embed_dim
     head = 2 * dim * (dim + model.encoder.sentence_encoder.embed_tokens.num_embeddings)
-    return 3 * (batch["num_tokens"] * cfg.encoder_layers * layer + batch["target"].numel() * head)
+    return encoder_flops(model, batch, model.cfg.encoder_layers) + 3 * batch["target"].numel() * head
+
+
+def encoder_flops(model: XlingModel, batch: dict[str, Any], num_layers: int) -> int:
+    """Floating point operations of ``num_layers`` layers, forward and backward, padding not counted.
+
+    2 per weight and token, plus 4·T·D per layer and token for the attention; three times that with the backward pass
+    (PaLM, appendix B).
+    """
+    dim, width = model.cfg.encoder_embed_dim, batch["tokens"].size(1)
+    layer = 2 * (4 * dim * dim + 2 * dim * model.cfg.encoder_ffn_embed_dim) + 4 * width * dim
+    return 3 * batch["num_tokens"] * num_layers * layer
 
 
 def log_throughput(logging_outputs: list[dict[str, Any]]) -> None:
