@@ -21,15 +21,19 @@ class DataWait:
         return seconds
 
 
-def _measured(items: Iterator[Any]) -> Iterator[Any]:
-    while True:
+def _measured(batches: Iterator[Any], count: int) -> Iterator[Any]:
+    """The next ``count`` of ``batches``, each waited for on the clock of `DataWait`.
+
+    The loader is released with its last batch. fairseq never asks it for one more and holds it in a reference cycle;
+    collected as such, its worker processes miss their farewell and are waited for, five seconds each.
+    """
+    for left in reversed(range(count)):
         start = time.perf_counter()
-        try:
-            item = next(items)
-        except StopIteration:
-            return
+        batch = next(batches)
         DataWait.seconds += time.perf_counter() - start
-        yield item
+        if not left:
+            del batches
+        yield batch
 
 
 class MeasuredBatchIterator(EpochBatchIterator):
@@ -38,5 +42,5 @@ class MeasuredBatchIterator(EpochBatchIterator):
     def _get_iterator_for_epoch(self, *args: Any, **kwargs: Any) -> CountingIterator | None:
         iterator = super()._get_iterator_for_epoch(*args, **kwargs)
         if iterator is not None:
-            iterator._itr = _measured(iterator._itr)
+            iterator._itr = _measured(iterator._itr, iterator.total - iterator.n)
         return iterator

@@ -1,0 +1,64 @@
+"""Kill -9 at a random moment, run the same command again: the run goes on as if nothing had happened."""
+
+import random
+import re
+
+import pytest
+import torch
+
+from .conftest import kill_after_checkpoint, log_of
+
+SAVING = ("--save-interval-updates", "5", "--keep-interval-updates", "1")
+SPEED = re.compile(r"(wps|ups|wall|train_wall|tokens_per_s|data_wait)=[\d.e+-]+")
+
+
+def trace(save_dir):
+    """update -> its line in the log without times and speeds; of an update made twice, the last."""
+    lines = {}
+    for line in log_of(save_dir).read_text().splitlines():
+        if line.startswith("train_inner |"):
+            text = SPEED.sub("", line)
+            lines[int(re.search(r"num_updates=(\d+)", text).group(1))] = text
+    return lines
+
+
+@pytest.mark.parametrize("precision", [(), ("--bf16",), ("--fp16",)], ids=["fp32", "bf16", "fp16"])
+def test_a_killed_run_continues_bit_identically(start, train, tmp_path, precision):
+    flags = (*precision, *SAVING, "--max-update", "45")
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    expected = train(straight, *flags)
+
+    delay = random.uniform(0, 1)
+    print(f"killed {delay:.3f} s after the first checkpoint")
+    kill_after_checkpoint(start(resumed, *flags), resumed, delay)
+    reached = torch.load(resumed / "checkpoint_last.pt")["optimizer_history"][-1]["num_updates"]
+    print(f"the checkpoint is at update {reached}")
+    assert reached > 0
+    state = train(resumed, *flags)
+
+    assert state["optimizer_history"][-1]["num_updates"] == 45
+    assert all(torch.equal(tensor, state["model"][name]) for name, tensor in expected["model"].items())
+    moments, again = (s["last_optimizer_state"]["state"] for s in (expected, state))
+    assert all(torch.equal(moments[i]["exp_avg_sq"], again[i]["exp_avg_sq"]) for i in moments)
+    assert trace(resumed) == trace(straight)
+    assert set(trace(straight)) == set(range(1, 46))
+
+
+def test_a_kill_while_a_checkpoint_is_written_costs_nothing(start, train, tmp_path):
+    """Saving after every update and killing often must always leave a checkpoint that loads."""
+    save_dir = tmp_path / "run"
+    flags = ("--save-interval-updates", "1", "--keep-interval-updates", "1", "--max-update", "1000000")
+    reached = [0]
+    for _ in range(4):
+        kill_after_checkpoint(start(save_dir, *flags), save_dir, random.uniform(0, 0.6))
+        reached.append(torch.load(save_dir / "checkpoint_last.pt")["optimizer_history"][-1]["num_updates"])
+    assert reached == sorted(reached)
+
+
+def test_it_continues_in_the_second_epoch(train, tmp_path):
+    """Stopped and continued within epoch 2, where stock tasks show their workers other masks."""
+    straight = train(tmp_path / "straight", "--max-update", "40")
+    train(tmp_path / "resumed", "--max-update", "30")
+    resumed = train(tmp_path / "resumed", "--max-update", "40")
+    assert straight["extra_state"]["train_iterator"]["epoch"] >= 2
+    assert all(torch.equal(tensor, resumed["model"][name]) for name, tensor in straight["model"].items())
