@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +142,12 @@ def find_checkpoint(path: Path) -> Path:
     raise UserError(f"{path}: no such checkpoint; name a .pt file or a model's folder")
 
 
+def unreadable(file: Path, error: Exception) -> UserError:
+    """What to tell the user of a file that cannot be read as a model."""
+    reason = f"{type(error).__name__}: {error}".split("\n")[0]
+    return UserError(f"{file}: not a readable checkpoint ({reason}); is the file complete? Copy or download it again")
+
+
 def read_checkpoint(file: Path) -> Weights:
     """Read a fairseq checkpoint, tensors and plain options only (``weights_only``).
 
@@ -151,11 +156,8 @@ def read_checkpoint(file: Path) -> Weights:
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}".split("\n")[0]
-        raise UserError(
-            f"{file}: not a readable checkpoint ({reason}); is the file complete? Copy or download it again"
-        ) from error
+    except Exception as error:  # the bytes of a damaged file lead the unpickler into errors of any class
+        raise unreadable(file, error) from error
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{file}: not a fairseq checkpoint: it has no entry 'model'")
     state = dict(content["model"])

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..data.masking import Symbols
 from ..errors import UserError
 from . import vocabulary
-from .checkpoint import LoadedModel, build_model
+from .checkpoint import LoadedModel, build_model, unreadable
 from .parameters import to_fairseq, to_transformers
 
 logger = logging.getLogger(__name__)
@@ -103,11 +103,8 @@ def _read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
                 state = torch.load(file, map_location="cpu", weights_only=True)
         except UserError:
             raise
-        except Exception as error:  # safetensors has an exception class of its own
-            reason = f"{type(error).__name__}: {error}".split("\n")[0]
-            raise UserError(
-                f"{file}: not readable ({reason}); is the file complete? Copy or download it again"
-            ) from error
+        except Exception as error:  # safetensors has exceptions of its own, the unpickler raises any
+            raise unreadable(file, error) from error
         if not isinstance(state, dict):
             raise UserError(f"{file}: holds a {type(state).__name__}, not a model's parameters")
         return file, state

@@ -1,0 +1,142 @@
+"""``xling convert`` and the tokenizers it writes."""
+
+import json
+
+import pytest
+import torch
+
+from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.vocabulary import gpt2_numbers
+from fairseq_xling_preprocess import cli
+from tests.interop.conftest import MERGES, SENTENCES
+from tests.interop.models import assert_same_weights, checkpoint_of, xling_model
+
+transformers = pytest.importorskip("transformers")
+
+
+def xling(*words):
+    """Exit status of ``xling …`` in this process."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main([str(word) for word in words])
+    return caught.value.code
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_there_and_back(xling_folder, tmp_path, capsys):
+    assert xling("convert", xling_folder, tmp_path / "hf") == 0
+    assert {"config.json", "model.safetensors", "sentencepiece.bpe.model"} < {*files(tmp_path / "hf")}
+    assert xling("convert", tmp_path / "hf", tmp_path / "back") == 0
+    assert files(tmp_path / "back") == ["dict.txt", "model.pt", "sentencepiece.bpe.model"]
+    assert "model.pt" in capsys.readouterr().out
+    first, second = (load_model(folder).model.state_dict() for folder in (xling_folder, tmp_path / "back"))
+    assert_same_weights(first, second)
+    assert files(tmp_path) == ["back", "hf", "xling"]
+
+
+def test_tokenizer_offline_gives_our_ids(xling_folder, tmp_path):
+    assert xling("convert", xling_folder, tmp_path / "hf") == 0
+    loaded = load_model(xling_folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    assert tokenizer.get_vocab() == loaded.dictionary.indices
+    texts = [*SENTENCES, "Two  rivers\tflow; 两只狗 ½ ﬁn ☃ ünd Œuvre"]
+    for text, ids in zip(texts, loaded.encode_text(texts), strict=True):
+        assert tokenizer(text)["input_ids"] == [0, *ids.tolist(), 2]
+    symbols = loaded.symbols
+    assert tokenizer.mask_token_id == symbols.mask
+    assert (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 1, 2)
+    assert tokenizer.unk_token_id == symbols.unk
+
+
+def test_tokenizer_json_is_enough_to_come_back(xling_folder, tmp_path):
+    """transformers 5 saves no SentencePiece model; the one rebuilt from tokenizer.json gives the same pieces."""
+    assert xling("convert", xling_folder, tmp_path / "hf") == 0
+    (tmp_path / "hf" / "sentencepiece.bpe.model").unlink()
+    assert xling("convert", tmp_path / "hf", tmp_path / "back") == 0
+    first, second = load_model(xling_folder), load_model(tmp_path / "back")
+    assert first.dictionary.symbols == second.dictionary.symbols
+    texts = [*SENTENCES, "½ ﬁn ☃☃  \u3000 Œuvre"]
+    for left, right in zip(first.encode_text(texts), second.encode_text(texts), strict=True):
+        assert left.tolist() == right.tolist()
+
+
+def test_roberta_tokenizer(hf_roberta_folder, tmp_path):
+    """fairseq's own GPT-2 encoding with the files we write gives the ids of transformers."""
+    from fairseq.data.encoders.gpt2_bpe_utils import get_encoder
+
+    assert xling("convert", hf_roberta_folder, tmp_path / "roberta") == 0
+    assert files(tmp_path / "roberta") == ["dict.txt", "encoder.json", "model.pt", "vocab.bpe"]
+    encoder = get_encoder(str(tmp_path / "roberta" / "encoder.json"), str(tmp_path / "roberta" / "vocab.bpe"))
+    dictionary = load_model(tmp_path / "roberta").dictionary
+    original = transformers.AutoTokenizer.from_pretrained(hf_roberta_folder)
+    assert xling("convert", tmp_path / "roberta", tmp_path / "back") == 0
+    back = transformers.AutoTokenizer.from_pretrained(tmp_path / "back")
+    text = "the hen owns the town, über ☃"
+    expected = original(text)["input_ids"]
+    assert back(text)["input_ids"] == expected
+    assert [0, *(dictionary.index(str(number)) for number in encoder.encode(text)), 2] == expected
+    assert json.loads((tmp_path / "back" / "vocab.json").read_text()) == original.get_vocab()
+
+
+def test_gpt2_numbers():
+    """GPT-2 gives "!" 0, "A" 32, " " 220, the first merge 256, and <|endoftext|> the last number."""
+    numbers = gpt2_numbers("\n".join(["#version: 0.2", *MERGES]))
+    assert (numbers["!"], numbers["A"], numbers["Ġ"], numbers["he"], numbers["Ġthe"]) == (0, 32, 220, 256, 258)
+    assert numbers["<|endoftext|>"] == 256 + len(MERGES)
+
+
+def test_roberta_without_merges_keeps_the_weights(xling_folder, tmp_path, caplog):
+    (xling_folder / "sentencepiece.bpe.model").unlink()
+    assert xling("convert", xling_folder, tmp_path / "hf") == 0
+    assert files(tmp_path / "hf") == ["config.json", "model.safetensors"]
+    assert "no tokenizer written" in caplog.text
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["model_type"] == "roberta"
+
+
+def test_to_forces_the_kind(xling_folder, tmp_path):
+    assert xling("convert", xling_folder / "model.pt", tmp_path / "out", "--to", "fairseq") == 0
+    assert files(tmp_path / "out") == ["dict.txt", "languages.txt", "model.pt", "sentencepiece.bpe.model"]
+
+
+def test_target_that_is_not_empty(xling_folder, tmp_path, capsys):
+    target = tmp_path / "hf"
+    target.mkdir()
+    assert xling("convert", xling_folder, target) == 0  # an empty folder is fine
+    (target / "notes").write_text("mine")
+    before = files(target)
+    assert xling("convert", xling_folder, target) == 2
+    assert "exists and is not empty" in capsys.readouterr().err
+    assert files(target) == before
+    assert xling("convert", xling_folder, target, "--force") == 0
+    assert "notes" not in files(target)
+    assert xling("convert", xling_folder / "model.pt", xling_folder, "--force") == 2
+    assert "holds the source" in capsys.readouterr().err
+    assert files(tmp_path) == ["hf", "xling"]
+
+
+def test_a_failure_leaves_nothing(vocabulary, model_folder, tmp_path, capsys):
+    loaded = load_model(
+        model_folder("good", checkpoint_of(xling_model(len((vocabulary / "dict.txt").read_text().split("\n")) + 4)))
+    )
+    pre_norm = xling_model(len(loaded.dictionary), encoder_normalize_before=True)
+    source = model_folder("pre", checkpoint_of(pre_norm))
+    assert xling("convert", source, tmp_path / "new" / "hf") == 2
+    assert "post-norm" in capsys.readouterr().err
+    assert files(tmp_path / "new") == []
+    assert xling("convert", tmp_path / "nothing", tmp_path / "hf") == 2
+    assert "no such checkpoint" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert xling("convert", source, tmp_path / "file" / "hf") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_full_disk(xling_folder, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    assert xling("convert", xling_folder, tmp_path / "out", "--to", "fairseq") == 2
+    assert "cannot be written: No space left on device" in capsys.readouterr().err
+    assert files(tmp_path) == ["xling"]

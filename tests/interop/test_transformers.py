@@ -1,0 +1,208 @@
+"""This project's models and those of transformers compute the same; weights survive the way there and back."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from fairseq_xling.data.databin import load_dictionary
+from fairseq_xling.errors import UserError
+from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.huggingface import write_fairseq, write_transformers
+from fairseq_xling.interop.parameters import to_fairseq, to_transformers
+from tests.interop.models import (
+    POSITIONS,
+    assert_same_outputs,
+    assert_same_weights,
+    checkpoint_of,
+    hf_model,
+    padded_batch,
+    xling_model,
+)
+
+transformers = pytest.importorskip("transformers")
+
+
+def written(write, loaded, folder):
+    folder.mkdir()
+    write(loaded, folder)
+    return folder
+
+
+def test_from_transformers(hf_folder):
+    loaded = load_model(hf_folder)
+    theirs = transformers.XLMRobertaForMaskedLM.from_pretrained(hf_folder).eval()
+    assert_same_outputs(theirs, loaded.model, padded_batch(len(loaded.dictionary)))
+    assert loaded.model.max_positions() == POSITIONS
+
+
+def test_to_transformers(xling_folder, tmp_path):
+    loaded = load_model(xling_folder)
+    folder = written(write_transformers, loaded, tmp_path / "out")
+    theirs, report = transformers.XLMRobertaForMaskedLM.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert_same_outputs(theirs.eval(), loaded.model, padded_batch(len(loaded.dictionary)))
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["XLMRobertaForMaskedLM"]
+    assert config["max_position_embeddings"] == POSITIONS + 2
+    assert config["layer_norm_eps"] == 1e-5
+
+
+def test_roberta_both_ways(hf_roberta_folder, tmp_path):
+    loaded = load_model(hf_roberta_folder)
+    tokens = padded_batch(len(loaded.dictionary))
+    original = transformers.RobertaForMaskedLM.from_pretrained(hf_roberta_folder).eval()
+    assert_same_outputs(original, loaded.model, tokens)
+    fairseq = written(write_fairseq, loaded, tmp_path / "fairseq")
+    back = written(write_transformers, load_model(fairseq), tmp_path / "back")
+    again = transformers.RobertaForMaskedLM.from_pretrained(back).eval()
+    assert_same_weights(original.state_dict(), again.state_dict())
+
+
+def test_round_trip_from_fairseq(xling_folder, tmp_path):
+    first = load_model(xling_folder)
+    hf = written(write_transformers, first, tmp_path / "out")
+    second = load_model(written(write_fairseq, load_model(hf), tmp_path / "back"))
+    assert_same_weights(first.model.state_dict(), second.model.state_dict())
+    assert first.dictionary.symbols == second.dictionary.symbols
+    assert first.encode_text(["the old 城"])[0].tolist() == second.encode_text(["the old 城"])[0].tolist()
+    for name in ("dict.txt", "sentencepiece.bpe.model"):
+        assert (xling_folder / name).read_bytes() == (tmp_path / "back" / name).read_bytes()
+
+
+def test_round_trip_from_transformers(hf_folder, tmp_path):
+    from safetensors.torch import load_file
+
+    fairseq = written(write_fairseq, load_model(hf_folder), tmp_path / "fairseq")
+    back = written(write_transformers, load_model(fairseq), tmp_path / "back")
+    first, second = (load_file(folder / "model.safetensors") for folder in (hf_folder, back))
+    assert_same_weights(first, second)
+
+
+def test_model_without_lm_head(model_folder, vocabulary, tmp_path):
+    model = xling_model(len(load_dictionary(vocabulary / "dict.txt")), head=False)
+    loaded = load_model(model_folder("bare", checkpoint_of(model)))
+    assert loaded.model.encoder.lm_head is None
+    folder = written(write_transformers, loaded, tmp_path / "out")
+    theirs = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    assert json.loads((folder / "config.json").read_text())["architectures"] == ["XLMRobertaModel"]
+    tokens = padded_batch(len(loaded.dictionary))
+    real = tokens.ne(1)
+    with torch.no_grad():
+        expected = theirs(input_ids=tokens, attention_mask=real.long()).last_hidden_state
+        torch.testing.assert_close(loaded.model(tokens)[real], expected[real], rtol=0, atol=1e-5)
+
+
+def test_bare_model_of_transformers_drops_its_pooler(hf_folder, caplog):
+    config = json.loads((hf_folder / "config.json").read_text())
+    hf_model("XLMRoberta", config["vocab_size"], "Model").save_pretrained(hf_folder)
+    loaded = load_model(hf_folder)
+    assert loaded.model.encoder.lm_head is None
+    assert "roberta.pooler.dense" in caplog.text
+
+
+def test_token_types_are_folded_into_the_positions(hf_folder):
+    theirs = transformers.XLMRobertaForMaskedLM.from_pretrained(hf_folder).eval()
+    with torch.no_grad():
+        theirs.roberta.embeddings.token_type_embeddings.weight.normal_()
+    theirs.save_pretrained(hf_folder)
+    loaded = load_model(hf_folder)
+    assert_same_outputs(theirs, loaded.model, padded_batch(len(loaded.dictionary)))
+
+
+def test_language_table_is_dropped_with_a_message(model_folder, vocabulary, tmp_path, caplog):
+    model = xling_model(len(load_dictionary(vocabulary / "dict.txt")))
+    model.add_language_embedding(2)
+    loaded = load_model(model_folder("languages", checkpoint_of(model)))
+    assert loaded.languages == ["de", "en"]
+    written(write_transformers, loaded, tmp_path / "out")
+    assert "embed_languages" in caplog.text
+
+
+def test_every_parameter_has_its_place():
+    ours = xling_model(50)
+    theirs = hf_model("XLMRoberta", 50)
+    converted, dropped = to_transformers(ours.state_dict())
+    assert dropped == []
+    tied = {"lm_head.decoder.weight", "lm_head.decoder.bias"}
+    assert theirs.state_dict().keys() - tied <= converted.keys()
+    back, dropped = to_fairseq(converted, pad=1)
+    assert dropped == []
+    assert_same_weights(ours.state_dict(), back)
+
+
+def test_pre_norm_has_no_equal():
+    with pytest.raises(UserError, match="pre-norm"):
+        to_transformers(xling_model(50, encoder_normalize_before=True).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("model_type", "bert", "model_type is 'bert'"),
+        ("hidden_act", "relu", "hidden_act is 'relu'"),
+        ("num_attention_heads", 5, "encoder_attention_heads is 5"),
+    ],
+)
+def test_other_architectures_are_refused(hf_folder, option, value, message):
+    config = json.loads((hf_folder / "config.json").read_text())
+    (hf_folder / "config.json").write_text(json.dumps({**config, option: value}))
+    with pytest.raises(UserError, match=message):
+        load_model(hf_folder)
+
+
+def test_untied_output_is_refused(hf_folder):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(hf_folder / "model.safetensors")
+    state["lm_head.decoder.weight"] = state["roberta.embeddings.word_embeddings.weight"] + 1
+    save_file(state, hf_folder / "model.safetensors")
+    with pytest.raises(UserError, match="not the word embedding"):
+        load_model(hf_folder)
+
+
+def test_other_epsilon_is_reported(hf_folder, caplog):
+    config = json.loads((hf_folder / "config.json").read_text())
+    (hf_folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-12}))
+    load_model(hf_folder)
+    assert "layer_norm_eps is 1e-12, here it is 1e-05" in caplog.text
+
+
+def test_damaged_and_missing_files(hf_folder):
+    weights = hf_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"model\.safetensors: not a readable checkpoint .*download it again"):
+        load_model(hf_folder)
+    weights.unlink()
+    with pytest.raises(UserError, match=r"has no model\.safetensors or pytorch_model\.bin"):
+        load_model(hf_folder)
+    (hf_folder / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json: not a JSON file"):
+        load_model(hf_folder)
+
+
+def test_pytorch_bin(hf_folder):
+    expected = load_model(hf_folder).model.state_dict()
+    state = transformers.XLMRobertaForMaskedLM.from_pretrained(hf_folder).state_dict()
+    (hf_folder / "model.safetensors").unlink()
+    torch.save(state, hf_folder / "pytorch_model.bin")
+    assert_same_weights(load_model(hf_folder).model.state_dict(), expected)
+
+
+def test_folder_without_a_tokenizer(hf_folder, hf_roberta_folder):
+    for name in ("sentencepiece.bpe.model", "tokenizer.json"):
+        (hf_folder / name).unlink()
+    (hf_roberta_folder / "merges.txt").unlink()
+    for folder in (hf_folder, hf_roberta_folder):
+        with pytest.raises(UserError, match="copy the tokenizer there"):
+            load_model(folder)
+
+
+def test_library_missing(xling_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(
+        UserError, match=r"needs the package transformers; install it with: pip install 'fairseq_xling\[convert\]'"
+    ):
+        write_transformers(load_model(xling_folder), tmp_path)
