@@ -28,7 +28,8 @@ def load_dictionary(path: Path) -> Dictionary:
     try:
         dictionary = Dictionary.load(str(path))
     except Exception as error:  # fairseq raises a plain Exception for text that is not UTF-8
-        raise UserError(f"{path}: not a fairseq dictionary ({error}); make it with `xling vocab`") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a fairseq dictionary ({reason}); make it with `xling vocab`") from error
     dictionary.add_symbol("<mask>")
     if dictionary.index("<mask>") != len(dictionary) - 1:
         raise UserError(
