@@ -85,6 +85,12 @@ def start(data_bin: Path) -> Start:
     return run
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
 def log_of(save_dir: Path) -> Path:
     return save_dir.with_name(f"{save_dir.name}.log")
 
@@ -107,10 +113,7 @@ def ranks(start: Start) -> Callable[..., None]:
     """``ranks(save_dir, *options)`` runs a job as two processes that find each other as torchrun's would."""
 
     def run(save_dir: Path, *options: str, **kwargs: Any) -> None:
-        with socket.socket() as probe:
-            probe.bind(("localhost", 0))
-            port = probe.getsockname()[1]
-        common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+        common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
         processes = [
             start(save_dir, *options, environment={**common, "RANK": str(rank)}, **kwargs) for rank in range(2)
         ]

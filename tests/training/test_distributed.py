@@ -9,7 +9,7 @@ import torch
 from fairseq.trainer import Trainer
 
 from ..conftest import BIN, PLUGIN
-from .conftest import OPTIONS
+from .conftest import OPTIONS, free_port
 
 
 def record(folder):
@@ -91,7 +91,7 @@ def test_a_stopped_pair_continues_bit_identically(ranks, tmp_path):
 @pytest.mark.slow
 def test_plain_torchrun_with_cpu_is_one_training(command, data_bin, tmp_path):
     run = command(
-        *("torchrun", "--nproc_per_node", "2", "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0"),
+        *("torchrun", "--nproc_per_node", "2", "--master_addr", "localhost", "--master_port", free_port()),
         *(BIN / "fairseq-train", data_bin, "--user-dir", PLUGIN, "--task", "mmlm", *OPTIONS.split()),
         *("--save-dir", tmp_path / "run", "--max-update", "3"),
     )
