@@ -58,6 +58,8 @@ def tatoeba(
             raise UserError(
                 f"the pair {bitext.name} is given more than once; evaluate its test sets one after the other"
             )
+    for bitext in bitexts:
+        bitext.read()  # wrong input ends here, before the model is loaded and --out is made
 
     import torch
 
