@@ -1,0 +1,170 @@
+# Shared by all recipes: source it, set OUT, then call its functions.
+#
+#   DRY_RUN=1    print the commands, execute nothing (recipes at the scale of the paper)
+#   THREADS=N    threads of one process (default: all cores)
+#   WORKERS=N    processes of the data tools (default: all cores)
+#
+# Every stage writes to a temporary name and moves it to its own; a stage whose result is there is skipped, so a recipe
+# that was interrupted goes on where it stopped. $OUT/commands.sh keeps what was run, $OUT/logs what it said.
+# Exit codes: 0 done, 2 the input is wrong, 1 (or the command's own) anything else.
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+USER_DIR=$ROOT/fairseq_xling
+if [[ -d $ROOT/.venv/bin ]]; then PATH=$ROOT/.venv/bin:$PATH; fi
+DRY_RUN=${DRY_RUN:-}
+WORKERS=${WORKERS:-$(getconf _NPROCESSORS_ONLN)}
+export OMP_NUM_THREADS=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
+DEVICE=()
+if ! command -v nvidia-smi >/dev/null; then DEVICE=(--cpu); fi
+
+# die MESSAGE: the user's input is wrong
+die() {
+    echo "${0##*/}: error: $*" >&2
+    exit 2
+}
+
+# need PROGRAM...: stop unless the programs are there
+need() {
+    local program
+    for program; do
+        [[ $DRY_RUN ]] || command -v "$program" >/dev/null ||
+            die "$program is not found: run 'make setup' in $ROOT, or activate the environment that has it"
+    done
+}
+
+# prepare_out SETTINGS: make $OUT and its path absolute; refuse one that holds a run with other settings
+prepare_out() {
+    OUT=$(realpath -m "$OUT")
+    DATA_BIN=$OUT/data-bin
+    ENCODED=$OUT/encoded
+    [[ $DRY_RUN ]] && return
+    mkdir -p "$OUT/logs" 2>/dev/null || die "$OUT: cannot be written"
+    if [[ -f $OUT/settings ]] && ! diff -q <(echo "$1") "$OUT/settings" >/dev/null; then
+        die "$OUT holds a run with other data or settings ($(diff <(echo "$1") "$OUT/settings" | sed -n 's/^> //p' | head -1)):" \
+            "remove it, or choose another folder"
+    fi
+    echo "$1" >"$OUT/settings"
+}
+
+stage() {
+    printf '\n== %s\n' "$*"
+}
+
+# note WORD...: keep a command for the report
+note() {
+    local line
+    line=$(printf '%q ' "$@")
+    if [[ $DRY_RUN ]]; then echo "${line% }"; else echo "${line% }" >>"$OUT/commands.sh"; fi
+}
+
+# logged NAME COMMAND...: run with its output in $OUT/logs/NAME.log; show the end of it if it fails
+logged() {
+    local log=$OUT/logs/$1.log status=0
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    if ((status)); then
+        grep -v '^ *$' "$log" | tail -n 15 >&2
+        echo "${0##*/}: failed (exit code $status), log: $log" >&2
+        exit "$status"
+    fi
+}
+
+# once RESULT COMMAND...: run a command that makes RESULT, unless it is there. In COMMAND, {} stands for a temporary name
+# of RESULT; a command without {} must itself leave nothing half-written.
+once() {
+    local result=$1 temporary
+    shift
+    [[ $DRY_RUN || ! -e $result ]] || return 0
+    note "${@//\{\}/$result}"
+    [[ -z $DRY_RUN ]] || return 0
+    temporary=${result%/*}/.${result##*/}.tmp
+    rm -rf "$temporary"
+    mkdir -p "${result%/*}"
+    local name=${result#"$OUT"/}
+    logged "${name//\//-}" "${@//\{\}/$temporary}"
+    if [[ -e $temporary ]]; then mv "$temporary" "$result"; fi
+    [[ -e $result ]] || { echo "${0##*/}: $1 made no $result" >&2 && exit 1; }
+}
+
+# write_languages CODE...: languages.txt of the data-bin
+write_languages() {
+    [[ $DRY_RUN ]] && return
+    mkdir -p "$DATA_BIN"
+    printf '%s\n' "$@" | sort -u >"$DATA_BIN/.languages.tmp"
+    mv "$DATA_BIN/.languages.tmp" "$DATA_BIN/languages.txt"
+}
+
+# encode_mono LANG SPLIT FILE...: raw text -> $ENCODED/mono/SPLIT.LANG; more options of xling encode in ENCODE_OPTIONS
+encode_mono() {
+    local lang=$1 split=$2 inputs=()
+    shift 2
+    local file
+    for file; do inputs+=(--input "$file"); done
+    # shellcheck disable=SC2086
+    once "$ENCODED/mono/$split.$lang" xling encode --model "$DATA_BIN/sentencepiece.bpe.model" "${inputs[@]}" \
+        ${ENCODE_OPTIONS:-} --workers "$WORKERS" --output "$ENCODED/mono/$split.$lang"
+}
+
+# encode_pair A B SPLIT FILE...: -> $ENCODED/para/SPLIT.A-B.{A,B}; files in turn A's, B's (or as ENCODE_OPTIONS say)
+encode_pair() {
+    local a=$1 b=$2 split=$3 inputs=()
+    shift 3
+    local file
+    for file; do inputs+=(--input "$file"); done
+    # shellcheck disable=SC2086
+    once "$ENCODED/para/$split.$a-$b.$b" xling encode --model "$DATA_BIN/sentencepiece.bpe.model" --pair "$a-$b" \
+        "${inputs[@]}" ${ENCODE_OPTIONS:-} --workers "$WORKERS" --output "$ENCODED/para/$split.$a-$b"
+}
+
+# binarise_mono LANG: $ENCODED/mono/{train,valid}.LANG -> $DATA_BIN/mono/LANG
+binarise_mono() {
+    once "$DATA_BIN/mono/$1" fairseq-preprocess --user-dir "$USER_DIR" --only-source --srcdict "$DATA_BIN/dict.txt" \
+        --trainpref "$ENCODED/mono/train.$1" --validpref "$ENCODED/mono/valid.$1" --destdir "{}" --workers "$WORKERS"
+}
+
+# binarise_pair A B: $ENCODED/para/{train,valid}.A-B.{A,B} -> $DATA_BIN/para/A-B
+binarise_pair() {
+    once "$DATA_BIN/para/$1-$2" fairseq-preprocess --user-dir "$USER_DIR" -s "$1" -t "$2" \
+        --srcdict "$DATA_BIN/dict.txt" --tgtdict "$DATA_BIN/dict.txt" --trainpref "$ENCODED/para/train.$1-$2" \
+        --validpref "$ENCODED/para/valid.$1-$2" --destdir "{}" --workers "$WORKERS"
+}
+
+# in_parallel N FUNCTION ITEM...: FUNCTION with the words of each ITEM, N at a time; fails if one of them does
+in_parallel() {
+    local limit=$1 function=$2 item pids=() failed=0
+    shift 2
+    for item; do
+        # shellcheck disable=SC2086
+        "$function" $item &
+        pids+=($!)
+        if ((${#pids[@]} >= limit)); then
+            wait "${pids[0]}" || failed=$?
+            pids=("${pids[@]:1}")
+        fi
+    done
+    for item in "${pids[@]}"; do wait "$item" || failed=$?; done
+    ((failed == 0)) || exit "$failed"
+}
+
+# train DIR OPTION...: fairseq-train into DIR, from its last checkpoint if there is one; DIR/done marks the end. The log is
+# DIR/train.log; the progress lines are shown.
+train() {
+    local dir=$1
+    shift
+    [[ $DRY_RUN || ! -e $dir/done ]] || return 0
+    local words=("${LAUNCHER[@]:-fairseq-train}" "$@" --user-dir "$USER_DIR" --save-dir "$dir")
+    note "${words[@]}"
+    [[ -z $DRY_RUN ]] || return 0
+    mkdir -p "$dir"
+    local status=0
+    "${words[@]}" 2>&1 | tee -a "$dir/train.log" |
+        sed -u -n 's/.*| \(train_inner\|valid\) | \(.\{1,110\}\).*/  \2/p' || status=$?
+    if ((status)); then
+        grep -v '^ *$' "$dir/train.log" | tail -n 15 >&2
+        echo "${0##*/}: training failed (exit code $status), log: $dir/train.log" >&2
+        exit "$status"
+    fi
+    touch "$dir/done"
+}

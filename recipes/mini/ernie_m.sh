@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# ERNIE-M's ladder of objectives (Table 8) in small, on Multi30k en-de-fr-cs (29,000 sentences, 4 languages).
+#
+#   recipes/mini/ernie_m.sh [OUT]                    default OUT: out/mini/ernie_m
+#   BUDGET=smoke recipes/mini/ernie_m.sh out/smoke   the whole chain in under three minutes, numbers without meaning
+#   SEEDS="1 2 3" ROWS="mmlm tlm" ...                more seeds, fewer rows
+#
+# Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update. Result: retrieval
+# accuracy of all layers, both directions, on the validation part, in OUT/report.md and OUT/results.json. A row that is
+# finished is not made again; an interrupted one goes on from its last checkpoint.
+#
+# Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on).
+# Hardware and duration: see BUDGET below; a GPU is used if there is one.
+
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+OUT=${1:-$ROOT/out/mini/ernie_m}
+DATA=${DATA:-$ROOT/../shared/data/parallel}
+ROWS=${ROWS:-mmlm tlm camlm camlm_btmlm ernie_m}
+SEEDS=${SEEDS:-1}
+LANGUAGES=(cs de en fr)
+
+case ${BUDGET:=full} in
+    full) : "${UPDATES:=8000}" "${MAX_LINES:=1000000}" "${VOCAB_SIZE:=4000}" ;;
+    smoke) : "${UPDATES:=10}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" ;;
+    *) die "BUDGET=$BUDGET: expected smoke or full" ;;
+esac
+LAYERS=${LAYERS:-3}
+DIM=${DIM:-128}
+HEADS=${HEADS:-4}
+DROPOUT=${DROPOUT:-0}
+OBJECTIVE_TOKENS=${OBJECTIVE_TOKENS:-1024}  # of each objective, in every update
+LR=${LR:-2e-3}
+WARMUP_UPDATES=${WARMUP_UPDATES:-$((UPDATES / 20))}
+MASK_PROB=${MASK_PROB:-0.3}
+PSEUDO_RATIO=${PSEUDO_RATIO:-0.2}
+BTMLM_START=${BTMLM_START:-$((UPDATES / 2))}  # when CAMLM has taught the model to generate
+
+declare -A OBJECTIVES=(
+    [mmlm]=mmlm
+    [tlm]=mmlm,tlm
+    [camlm]=mmlm,camlm
+    [camlm_btmlm]=mmlm,camlm,btmlm
+    [ernie_m]=mmlm,tlm,camlm,btmlm
+)
+for row in $ROWS; do
+    [[ ${OBJECTIVES[$row]:-} ]] || die "ROWS: '$row' is unknown; there are mmlm tlm camlm camlm_btmlm ernie_m"
+done
+
+# ---- data -----------------------------------------------------------------------------------------------------------
+
+prefix=multi30k.
+if [[ ! -e $DATA/multi30k.train.en.gz && -e $DATA/train.en.gz ]]; then prefix=; fi
+for lang in "${LANGUAGES[@]}"; do
+    for split in train val; do
+        [[ -f $DATA/$prefix$split.$lang.gz ]] ||
+            die "$DATA/$prefix$split.$lang.gz is missing; Multi30k is public: get data/task1/raw of" \
+                "https://github.com/multi30k/dataset and set DATA to that folder"
+    done
+done
+
+need xling fairseq-preprocess fairseq-train
+prepare_out "$(
+    echo "data $(cd "$DATA" && cksum "$prefix"{train,val}.{cs,de,en,fr}.gz | cksum)"
+    echo "settings $BUDGET $UPDATES $MAX_LINES $VOCAB_SIZE $LAYERS $DIM $HEADS $DROPOUT $OBJECTIVE_TOKENS $LR $WARMUP_UPDATES" \
+        "$MASK_PROB $PSEUDO_RATIO $BTMLM_START"
+)"
+
+# smoke takes the first lines only
+stage "vocabulary, encoding and binarisation"
+inputs=()
+for lang in "${LANGUAGES[@]}"; do
+    for split in train val; do
+        text=$OUT/text/${split/val/valid}/$lang
+        if [[ ! -e $text ]]; then
+            mkdir -p "${text%/*}"
+            gzip -dc "$DATA/$prefix$split.$lang.gz" | awk -v n="$MAX_LINES" 'NR <= n' >"$text.tmp"
+            mv "$text.tmp" "$text"
+        fi
+    done
+    inputs+=(--input "$lang=$OUT/text/train/$lang")
+done
+once "$DATA_BIN/dict.txt" xling vocab "${inputs[@]}" --size "$VOCAB_SIZE" --character-coverage 0.9995 --output "$DATA_BIN"
+write_languages "${LANGUAGES[@]}"
+
+prepare() {  # prepare LANG | prepare A B
+    local split
+    for split in train valid; do
+        if (($# == 1)); then
+            encode_mono "$1" $split "$OUT/text/$split/$1"
+        else
+            encode_pair "$1" "$2" $split "$OUT/text/$split/$1" "$OUT/text/$split/$2"
+        fi
+    done
+    if (($# == 1)); then binarise_mono "$1"; else binarise_pair "$1" "$2"; fi
+}
+jobs=$WORKERS
+WORKERS=1
+in_parallel "$jobs" prepare "${LANGUAGES[@]}" "en cs" "en de" "en fr"
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+for seed in $SEEDS; do
+    for row in $ROWS; do
+        stage "$row, seed $seed: ${OBJECTIVES[$row]}"
+        commas=${OBJECTIVES[$row]//[^,]/}
+        train "$OUT/$row-$seed" "$DATA_BIN" --task btmlm --objectives "${OBJECTIVES[$row]}" --seed "$seed" "${DEVICE[@]}" \
+            --arch xling_tiny --encoder-normalize-before --encoder-layers "$LAYERS" --encoder-embed-dim "$DIM" \
+            --encoder-ffn-embed-dim $((4 * DIM)) --encoder-attention-heads "$HEADS" --max-positions 128 --reset-positions \
+            --dropout "$DROPOUT" --attention-dropout "$DROPOUT" --mask-prob "$MASK_PROB" \
+            --btmlm-pseudo-ratio "$PSEUDO_RATIO" --btmlm-start-update "$BTMLM_START" \
+            --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$LR" --lr-scheduler polynomial_decay --clip-norm 1.0 \
+            --warmup-updates "$WARMUP_UPDATES" --total-num-update "$UPDATES" --max-update "$UPDATES" \
+            --max-tokens $((OBJECTIVE_TOKENS * (${#commas} + 1))) --num-workers 1 --log-format simple --log-interval $((UPDATES / 10)) \
+            --no-epoch-checkpoints --save-interval 1000000 --save-interval-updates $((UPDATES / 2)) \
+            --keep-interval-updates 1 --validate-interval 1000000 --validate-interval-updates "$UPDATES"
+        pairs=()
+        for lang in cs de fr; do pairs+=(--pair "$lang-en=$OUT/text/valid/$lang,$OUT/text/valid/en"); done
+        once "$OUT/$row-$seed/eval/results.json" xling eval tatoeba --checkpoint "$OUT/$row-$seed/checkpoint_last.pt" \
+            "${pairs[@]}" --out "$OUT/$row-$seed/eval"
+    done
+done
+
+python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" \
+    --note "$LAYERS layers of width $DIM, $UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE," \
+    --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO."
+echo "$OUT/report.md"

@@ -1,0 +1,181 @@
+"""Writes report.md and results.json of a recipe from the evaluations and logs in its output folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import click
+
+from fairseq_xling.evaluation.report import markdown_provenance, markdown_table, provenance, write_report
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# ERNIE-M, Table 8: the model, and CoNLL F1 and XNLI accuracy of the small model there
+LADDER = {
+    "mmlm": ("MMLM (XLM-R)", "63.2 / 55.7"),
+    "tlm": ("+ TLM", "65.6 / 67.3"),
+    "camlm": ("+ CAMLM", "66.4 / 66.9"),
+    "camlm_btmlm": ("+ CAMLM + BTMLM", "69.5 / 68.9"),
+    "ernie_m": ("+ TLM + CAMLM + BTMLM (ERNIE-M)", "69.8 / 70.1"),
+}
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """The results.json of an evaluation."""
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def percent(values: Iterable[float]) -> str:
+    """Mean, and with several values the standard deviation, in per cent."""
+    values = [100 * value for value in values]
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def commands(out: Path) -> str:
+    """What the recipe ran, each command once; paths from the repository, the output folder as $OUT."""
+    text = (out / "commands.sh").read_text(encoding="utf-8").replace(str(out), "$OUT").replace(f"{ROOT}/", "")
+    return "\n".join(dict.fromkeys(text.splitlines()))
+
+
+def ending(out: Path, results: dict[str, Any]) -> list[str]:
+    """The last sections of every report."""
+    return [
+        "## Made with",
+        markdown_provenance(results),
+        f"<details><summary>Commands</summary>\n\n```bash\n{commands(out)}\n```\n\n</details>",
+    ]
+
+
+@click.group()
+def main() -> None:
+    """Write the report of a recipe."""
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(exists=True, path_type=Path), help="The recipe's folder.")
+@click.option("--seed", required=True, type=int)
+def demo(out: Path, seed: int) -> None:
+    """Retrieval before and after fine-tuning, loss curves, accuracy of every layer."""
+    stages = {name: read_results(out / name) for name in ("before", "after")}
+    results = {
+        "recipe": "demo",
+        **provenance(data=sorted((out / "text").glob("*/*")), seed=seed),
+        "layer": {name: stage["settings"]["layer"] for name, stage in stages.items()},
+        "rows": [
+            {"row": name, "seed": seed, **{key: row[key] for key in ("pair", "metric", "layer", "value")}}
+            for name, stage in stages.items()
+            for row in stage["rows"]
+        ],
+    }
+    table, totals = [], []
+    for old, new in zip(stages["before"]["test_sets"], stages["after"]["test_sets"], strict=True):
+        cells = [
+            values[stage["settings"]["layer"]]
+            for stage, item in zip(stages.values(), (old, new), strict=True)
+            for values in item["accuracy"].values()
+        ]
+        totals.append(cells)
+        table.append([f"{old['a']} – {old['b']}", old["sentences"], *(percent([cell]) for cell in cells)])
+    table.append(["**average**", "", *(f"**{percent(column)}**" for column in averages(totals))])
+    chance = mean(1 / item["sentences"] for item in stages["before"]["test_sets"])
+    layers = results["layer"]
+    parts = [
+        "# Demo: from raw text to sentence retrieval",
+        "A tiny encoder is pre-trained with MMLM, TLM, CAMLM and BTMLM, then fine-tuned for retrieval: first with the softmax over "
+        "the batch, then with the hardest negative. Accuracy@1 on held-out sentences, in per cent; guessing gives "
+        f"{100 * chance:.1f}. Layer {layers['before']} before, layer {layers['after']} after fine-tuning.",
+        markdown_table(
+            ["pair a – b", "sentences", "before: a → b", "before: b → a", "after: a → b", "after: b → a"], table
+        ),
+        "## Losses",
+        "Pre-training, an objective a curve:\n\n![Losses of pre-training](curves-pretrain.png)",
+        "Fine-tuning (the loss changes with the end of the warm-up):\n\n![Loss of fine-tuning](curves-tune.png)",
+        "## Every layer",
+        "| before | after |\n| --- | --- |\n| ![before](before/layers.png) | ![after](after/layers.png) |",
+        *ending(out, results),
+    ]
+    write_report(out, results, "\n\n".join(parts))
+
+
+def averages(rows: list[list[float]]) -> list[list[float]]:
+    """The mean of every column, each as a list of one."""
+    return [[mean(column)] for column in zip(*rows, strict=True)]
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(exists=True, path_type=Path), help="The recipe's folder.")
+@click.option("--rows", required=True, help="Rows of the ladder, separated by spaces.")
+@click.option("--seeds", required=True, help="Seeds, separated by spaces.")
+@click.option("--note", "notes", multiple=True, help="A sentence about the settings.")
+def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
+    """The ladder of objectives of ERNIE-M's Table 8, measured by retrieval."""
+    names, numbers = rows.split(), [int(seed) for seed in seeds.split()]
+    found = {(row, seed): read_results(out / f"{row}-{seed}" / "eval") for row in names for seed in numbers}
+    entries = [
+        {"row": row, "metric": metric, "layer": layer, "seed": seed, "value": value}
+        for (row, seed), evaluation in found.items()
+        for metric, layer, value in metrics_of(evaluation)
+    ]
+    results = {"recipe": "mini/ernie_m", **provenance(seed=None), "seeds": numbers, "rows": entries}
+    first = next(iter(found.values()))
+    chosen, num_layers = first["settings"]["layer"], first["settings"]["num_layers"]
+
+    def cell(row: str, metric: str, layer: int) -> str:
+        return percent(
+            entry["value"]
+            for entry in entries
+            if (entry["row"], entry["metric"], entry["layer"]) == (row, metric, layer)
+        )
+
+    both = ("retrieval_acc_xx_en", "retrieval_acc_en_xx")
+    single = [
+        f"retrieval_acc_{direction.replace('->', '_')}" for item in first["test_sets"] for direction in item["accuracy"]
+    ]
+    header = [
+        "objectives",
+        "xx → en",
+        "en → xx",
+        *(name.removeprefix("retrieval_acc_").replace("_", " → ") for name in single),
+    ]
+    table = [
+        [LADDER[row][0], *(cell(row, metric, chosen) for metric in (*both, *single)), LADDER[row][1]] for row in names
+    ]
+    per_layer = [
+        [LADDER[row][0], *(" / ".join(cell(row, metric, layer) for metric in both) for layer in range(num_layers + 1))]
+        for row in names
+    ]
+    sizes = sorted({item["sentences"] for item in first["test_sets"]})
+    parts = [
+        "# The ladder of objectives (ERNIE-M, Table 8) on Multi30k",
+        f"Retrieval accuracy@1 in per cent among {', '.join(map(str, sizes))} held-out sentences, at layer {chosen} of {num_layers} "
+        f"(mean-pooled, cosine); {'mean ± standard deviation of' if len(numbers) > 1 else ''} {len(numbers)} "
+        f"seed{'s' * (len(numbers) > 1)}; guessing gives {100 / sizes[0]:.1f}. Every row has the same encoder, number of updates and seeds. "
+        + " ".join(notes),
+        markdown_table([*header, "paper: CoNLL / XNLI"], table),
+        "The last column is what the paper reports for its small model (6 layers, 96 languages); only the order of the rows can be compared.",
+        "## Every layer (xx → en / en → xx)",
+        markdown_table(["objectives", *map(str, range(num_layers + 1))], per_layer),
+        *ending(out, results),
+    ]
+    write_report(out, results, "\n\n".join(parts))
+
+
+def metrics_of(evaluation: dict[str, Any]) -> list[tuple[str, int, float]]:
+    """(metric, layer, value): the averages over the languages, then every language's own."""
+    averaged = [(row["metric"], row["layer"], row["value"]) for row in evaluation["rows"] if row["pair"] == "average"]
+    single = [
+        (f"retrieval_acc_{direction.replace('->', '_')}", layer, value)
+        for item in evaluation["test_sets"]
+        for direction, values in item["accuracy"].items()
+        for layer, value in enumerate(values)
+    ]
+    return averaged + single
+
+
+if __name__ == "__main__":
+    main()
