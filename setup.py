@@ -37,7 +37,7 @@ setup(
     ],
     extras_require={
         "report": ["matplotlib>=3.8"],
-        "convert": ["transformers>=4.45"],
+        "convert": ["protobuf>=4", "transformers>=4.45"],
         "search": ["faiss-cpu>=1.8"],
     },
     entry_points={"console_scripts": ["xling = fairseq_xling_preprocess.cli:main"]},

@@ -37,9 +37,7 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(
-            f"this needs the package {name}; install it with: pip install 'fairseq_xling[convert]'"
-        ) from error
+        raise UserError(f"this needs {name}; install it with: pip install 'fairseq_xling[convert]'") from error
 
 
 def load_transformers(folder: Path) -> LoadedModel:
@@ -183,6 +181,7 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
 def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:
     limit = {"model_max_length": loaded.model.max_positions()}
     if loaded.sentencepiece is not None:
+        _library("google.protobuf")  # transformers reads the SentencePiece model with it
         (folder / vocabulary.SENTENCEPIECE).write_bytes(loaded.sentencepiece.serialized_model_proto())
         tokenizer = library.XLMRobertaTokenizerFast.from_pretrained(str(folder), **limit)
         expected = loaded.dictionary.indices

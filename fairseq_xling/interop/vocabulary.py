@@ -60,7 +60,7 @@ def read_sentencepiece(folder: Path) -> bytes | None:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
         raise UserError(
-            f"{folder}: reading the tokenizer from tokenizer.json needs the package protobuf; install it with: pip install protobuf"
+            f"{folder}: reading the tokenizer from tokenizer.json needs google.protobuf; install it with: pip install 'fairseq_xling[convert]'"
         ) from error
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # the module is generated
     kind = proto.SentencePiece

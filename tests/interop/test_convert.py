@@ -1,13 +1,17 @@
 """``xling convert`` and the tokenizers it writes."""
 
+import gzip
+import itertools
 import json
 
 import pytest
 import torch
 
+from fairseq_xling.interop import vocabulary
 from fairseq_xling.interop.checkpoint import load_model
-from fairseq_xling.interop.vocabulary import gpt2_numbers
-from fairseq_xling_preprocess import cli
+from fairseq_xling.interop.cli import convert
+from fairseq_xling_preprocess import cli, vocab
+from tests.conftest import ROOT
 from tests.interop.conftest import MERGES, SENTENCES
 from tests.interop.models import assert_same_weights, checkpoint_of, xling_model
 
@@ -19,6 +23,13 @@ def xling(*words):
     with pytest.raises(SystemExit) as caught:
         cli.main([str(word) for word in words])
     return caught.value.code
+
+
+def test_every_option_is_documented():
+    page = (ROOT / "docs" / "convert.md").read_text(encoding="utf-8")
+    for option in convert.params:
+        if option.opts[0].startswith("--"):
+            assert f"| `{option.opts[0]}" in page, option.opts[0]
 
 
 def files(folder):
@@ -82,7 +93,7 @@ def test_roberta_tokenizer(hf_roberta_folder, tmp_path):
 
 def test_gpt2_numbers():
     """GPT-2 gives "!" 0, "A" 32, " " 220, the first merge 256, and <|endoftext|> the last number."""
-    numbers = gpt2_numbers("\n".join(["#version: 0.2", *MERGES]))
+    numbers = vocabulary.gpt2_numbers("\n".join(["#version: 0.2", *MERGES]))
     assert (numbers["!"], numbers["A"], numbers["Ġ"], numbers["he"], numbers["Ġthe"]) == (0, 32, 220, 256, 258)
     assert numbers["<|endoftext|>"] == 256 + len(MERGES)
 
@@ -116,11 +127,9 @@ def test_target_that_is_not_empty(xling_folder, tmp_path, capsys):
     assert files(tmp_path) == ["hf", "xling"]
 
 
-def test_a_failure_leaves_nothing(vocabulary, model_folder, tmp_path, capsys):
-    loaded = load_model(
-        model_folder("good", checkpoint_of(xling_model(len((vocabulary / "dict.txt").read_text().split("\n")) + 4)))
-    )
-    pre_norm = xling_model(len(loaded.dictionary), encoder_normalize_before=True)
+def test_a_failure_leaves_nothing(xling_folder, model_folder, tmp_path, capsys):
+    size = len(load_model(xling_folder).dictionary)
+    pre_norm = xling_model(size, encoder_normalize_before=True)
     source = model_folder("pre", checkpoint_of(pre_norm))
     assert xling("convert", source, tmp_path / "new" / "hf") == 2
     assert "post-norm" in capsys.readouterr().err
@@ -140,3 +149,22 @@ def test_full_disk(xling_folder, tmp_path, monkeypatch, capsys):
     assert xling("convert", xling_folder, tmp_path / "out", "--to", "fairseq") == 2
     assert "cannot be written: No space left on device" in capsys.readouterr().err
     assert files(tmp_path) == ["xling"]
+
+
+def test_tokenizers_agree_on_real_text(shared_data, tmp_path):
+    """transformers' tokenizer, and SentencePiece rebuilt from its file, give the pieces of the model they came from."""
+    files = {lang: shared_data / "parallel" / f"tatoeba.en-{lang}.{lang}.gz" for lang in ("ar", "de", "hi", "th", "zh")}
+    lines = []
+    for file in files.values():
+        with gzip.open(file, "rt", encoding="utf-8") as stream:
+            lines += list(itertools.islice((" ".join(line.split()) for line in stream), 300))
+    (tmp_path / "text").write_text("\n".join(lines[::2]), encoding="utf-8")
+    vocab.train({"xx": [str(tmp_path / "text")]}, tmp_path, 2000)
+    dictionary, model = vocabulary.read_xlmr(tmp_path)
+    transformers.XLMRobertaTokenizerFast.from_pretrained(tmp_path).save_pretrained(tmp_path / "hf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    rebuilt = vocabulary.read_xlmr(tmp_path / "hf")[1]
+    ids = [dictionary.index(piece) for piece in map(model.id_to_piece, range(len(model)))]
+    expected = [[ids[number] for number in row] for row in model.encode(lines)]
+    assert [row[1:-1] for row in tokenizer(lines)["input_ids"]] == expected
+    assert rebuilt.encode(lines) == model.encode(lines)
