@@ -50,8 +50,8 @@ def best_matches(
         if margin:
             # the clamp keeps the order of scores where neighbourhoods are, on average, orthogonal or opposite
             similarity /= ((near_x[rows, None] + near_y[None, columns]) / 2).clamp(min=1e-6)
-        _keep_best(best_x[rows], match_x[rows], *similarity.max(1), columns.start)
-        _keep_best(best_y[columns], match_y[columns], *similarity.max(0), rows.start)
+        _keep_best(best_x[rows], match_x[rows], similarity, columns.start)
+        _keep_best(best_y[columns], match_y[columns], similarity.T, rows.start)
         advance(1)
     return match_x, match_y
 
@@ -98,7 +98,9 @@ def _start(size: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return like.new_full((size,), -torch.inf), torch.zeros(size, dtype=torch.long, device=like.device)
 
 
-def _keep_best(best: Tensor, match: Tensor, values: Tensor, indices: Tensor, offset: int) -> None:
-    better = values > best
+def _keep_best(best: Tensor, match: Tensor, similarity: Tensor, offset: int) -> None:
+    """Take over the rows of ``similarity`` whose maximum beats ``best``; only those are searched for its position."""
+    values = similarity.amax(1)
+    better = (values > best).nonzero().squeeze(1)
     best[better] = values[better]
-    match[better] = indices[better] + offset
+    match[better] = similarity[better].argmax(1) + offset
