@@ -90,6 +90,11 @@ class XlingTask(DataBinTask):
         for flag in ("mask_prob", "leave_unmasked_prob", "random_token_prob"):
             if not 0 <= getattr(cfg, flag) <= 1:
                 raise UserError(f"--{flag.replace('_', '-')} {getattr(cfg, flag)} must be between 0 and 1")
+        if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
+            raise UserError(
+                f"--leave-unmasked-prob {cfg.leave_unmasked_prob} and --random-token-prob {cfg.random_token_prob} must not "
+                "exceed 1 together"
+            )
         names = parse_names(cfg.objectives, self.default_objectives)
         self.objectives = {name: OBJECTIVES[name](cfg, data) for name in names}
         self.weights = parse_numbers("--objective-weights", cfg.objective_weights, names, 1.0)

@@ -1,0 +1,148 @@
+"""The weighted sum of the objectives' means, what is logged of it, and what is said when it is not finite."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fairseq.logging import metrics
+
+from fairseq_xling.criterions import XlingCriterion
+from fairseq_xling.tasks import XlingTask
+from tests.helpers import gradients, make_model, make_task, small_data_bin
+
+NAMES = ["mmlm", "tlm", "camlm", "btmlm"]
+
+
+@pytest.fixture(scope="module")
+def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_data_bin(tmp_path_factory.mktemp("criterion"))
+
+
+def batches(task: XlingTask, split: str = "train", max_tokens: int = 400) -> list[dict[str, Any]]:
+    task.load_dataset(split)
+    iterator = task.get_batch_iterator(task.datasets[split], max_tokens=max_tokens, epoch=1)
+    return list(iterator.next_epoch_itr(shuffle=False))
+
+
+def reduced(task: XlingTask, logs: list[dict[str, Any]]) -> dict[str, float]:
+    with metrics.aggregate(new_root=True) as aggregate:
+        for log in logs:
+            task.reduce_metrics([log], XlingCriterion(task))
+        return {key: float(value) for key, value in aggregate.get_smoothed_values().items()}
+
+
+def test_total_is_the_weighted_sum_of_means(data_bin):
+    task = make_task(data_bin, objective_weights="1,2,0.5,3")
+    model = make_model(task).train()
+    batch = batches(task)[0]
+    total, size, log = XlingCriterion(task)(model, batch)
+    means = {name: task.objectives[name].loss(model, batch[name]).mean for name in NAMES}
+    expected = sum(w * mean for w, mean in zip((1, 2, 0.5, 3), means.values(), strict=True))
+    assert size == log["sample_size"] == 1
+    torch.testing.assert_close(total, expected)
+    total.backward()
+    found = gradients(model)
+    expected.backward()
+    for name, grad in gradients(model).items():
+        torch.testing.assert_close(found[name], grad)
+
+
+def test_what_training_logs(data_bin):
+    task = make_task(data_bin)
+    model = make_model(task).train()
+    found = [XlingCriterion(task)(model, batch) for batch in batches(task)[:3]]
+    shown = reduced(task, [log for _, _, log in found])
+    for name in NAMES:
+        total = sum(log[f"{name}_total"] for *_, log in found) / sum(log[f"{name}_count"] for *_, log in found)
+        assert shown[f"loss_{name}"] == pytest.approx(total.item() / math.log(2), abs=1e-3)
+        assert shown[f"ppl_{name}"] == pytest.approx(2 ** shown[f"loss_{name}"], rel=1e-2)
+    assert shown["loss"] == pytest.approx(sum(t.item() for t, *_ in found) / 3 / math.log(2), abs=1e-3)
+
+
+def test_padding_and_tokens(data_bin):
+    task = make_task(data_bin)
+    batch = batches(task)[0]
+    _, _, log = XlingCriterion(task)(make_model(task).train(), batch)
+    real = sum(int(part["tokens"].ne(1).sum()) for part in batch.values())
+    cells = sum(part["tokens"].numel() for part in batch.values())
+    assert (log["ntokens"], log["cells"]) == (real, cells)
+    assert reduced(task, [log])["padding"] == pytest.approx(100 * (1 - real / cells), abs=0.06)
+
+
+def test_validation_reports_means_over_the_whole_split_by_group(data_bin):
+    """Also where the last batches lack the shorter objectives; the total is Σ weight · mean all the same."""
+    task = make_task(data_bin, objective_weights="1,2,0.5,3", mask_prob=0.5)
+    model = make_model(task)
+    parts = batches(task, "valid", max_tokens=160)
+    assert len(parts[0]) == 4
+    assert len(parts[-1]) < 4
+    shown = reduced(task, [XlingCriterion(task)(model, batch)[2] for batch in parts])
+    stats = {
+        name: sum(objective.loss(model, batch[name]).by_group for batch in parts if name in batch)
+        for name, objective in task.objectives.items()
+    }
+    for name, objective in task.objectives.items():
+        assert len(stats[name]) == len(objective.groups)
+        rows = {name: stats[name].sum(0)} | {
+            f"{name}_{group}": row for group, row in zip(objective.groups, stats[name], strict=True)
+        }
+        for key, (nats, correct, count) in rows.items():
+            assert shown[f"loss_{key}"] == pytest.approx((nats / count / math.log(2)).item(), abs=2e-3)
+            assert shown[f"acc_{key}"] == pytest.approx((100 * correct / count).item(), abs=1e-2)
+            assert f"ppl_{key}" in shown
+    weights = dict(zip(NAMES, (1, 2, 0.5, 3), strict=True))
+    assert shown["loss"] == pytest.approx(sum(weights[name] * shown[f"loss_{name}"] for name in NAMES), abs=1e-2)
+
+
+def test_validation_does_not_depend_on_the_batch_size(data_bin):
+    task = make_task(data_bin, mask_prob=0.5)
+    model = make_model(task)
+    few, many = (
+        reduced(task, [XlingCriterion(task)(model, batch)[2] for batch in batches(task, "valid", size)])
+        for size in (4000, 160)
+    )
+    for key, value in few.items():
+        if key.startswith(("loss", "acc")):
+            assert many[key] == pytest.approx(value, abs=5e-3), key
+
+
+def test_an_objective_that_has_not_started_is_not_logged(data_bin):
+    task = make_task(data_bin, btmlm_start_update=10)
+    model = make_model(task).train()
+    total, _, log = XlingCriterion(task)(model, batches(task)[0])
+    assert (log["btmlm_total"], log["btmlm_count"]) == (0, 0)
+    assert "loss_btmlm" not in reduced(task, [log])
+    model.set_num_updates(10)
+    later, _, log = XlingCriterion(task)(model, batches(task)[0])
+    assert later > total
+    assert "loss_btmlm" in reduced(task, [log])
+
+
+def test_an_empty_batch_is_harmless_and_logs_the_same_keys(data_bin):
+    task = make_task(data_bin)
+    for model in (make_model(task).train(), make_model(task)):
+        full, empty = (XlingCriterion(task)(model, batch) for batch in (batches(task)[0], {}))
+        assert list(full[2]) == list(empty[2])
+        assert empty[0] == 0
+
+
+def test_diagnosis(data_bin):
+    task = make_task(data_bin, mask_prob=0.5)
+    model, criterion = make_model(task).train(), XlingCriterion(task)
+    batch = batches(task)[0]
+    criterion(model, batch)
+    assert "all objectives' losses were finite: mmlm " in criterion.diagnose()
+    model.set_num_updates(1)
+    word = int(batch["tlm"]["tokens"][0, 1])
+    only_tlm = {name: part for name, part in batch.items() if name == "tlm"}
+    with torch.no_grad():
+        model.encoder.sentence_encoder.embed_tokens.weight[word] = float("nan")
+    for _ in range(2):  # fairseq runs the batch again to find the layer
+        criterion(model, only_tlm)
+    assert f"tlm: loss nan on examples {batch['tlm']['id'].tolist()}" in criterion.diagnose()
+    assert criterion.diagnose().count("tlm") == 1
+    assert "mmlm" not in criterion.diagnose()
