@@ -44,10 +44,14 @@ class RetrievalTaskConfig(DataBinTaskConfig):
     retrieval_warmup_updates: int = field(
         default=0,
         metadata={
-            "help": "train with in_batch for so many updates first; hardest_negative collapses from an untrained or tiny model"
+            "help": "train with in_batch for so many updates before hardest_negative; for untrained or tiny models"
         },
     )
-    retrieval_scale: float = field(default=20.0, metadata={"help": "the scores are the cosines times this"})
+    retrieval_scale: float = field(default=20.0, metadata={"help": "scores are scale * (cosine - threshold)"})
+    retrieval_threshold: float = field(
+        default=0.5,
+        metadata={"help": "cosine at which hardest_negative takes a pair for a translation as likely as not"},
+    )
     retrieval_layer: Optional[int] = field(
         default=None,
         metadata={
@@ -146,6 +150,8 @@ class RetrievalTask(DataBinTask):
             raise UserError(f"{data.root / 'para'}: no language pair in it; the task retrieval needs sentence pairs")
         if not (math.isfinite(cfg.retrieval_scale) and cfg.retrieval_scale > 0):
             raise UserError(f"--retrieval-scale {cfg.retrieval_scale} must be above 0")
+        if not -1 < cfg.retrieval_threshold < 1:
+            raise UserError(f"--retrieval-threshold {cfg.retrieval_threshold} must be a cosine between -1 and 1")
         if cfg.retrieval_warmup_updates < 0:
             raise UserError(f"--retrieval-warmup-updates {cfg.retrieval_warmup_updates} must not be negative")
         self.groups = [str(pair) for pair in data.pairs]
@@ -234,7 +240,7 @@ class RetrievalCriterion(FairseqCriterion):
         states = model(tokens, padded=sample["padded"], num_layers=layer)
         x, y = mean_pool(states, own_tokens(tokens, symbols)).chunk(2)
         same = shared_sentences(sample["left"], sample["right"])
-        scores = similarities(x, y, same, cfg.retrieval_scale)
+        scores = similarities(x, y, same, cfg.retrieval_scale, cfg.retrieval_threshold)
         warming = model.training and model.num_updates < cfg.retrieval_warmup_updates
         losses = LOSSES["in_batch" if warming else cfg.retrieval_loss](scores)
         self._recent = losses.detach(), sample["id"]

@@ -7,9 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def similarities(x: Tensor, y: Tensor, false_negatives: Tensor, scale: float) -> Tensor:
-    """Scaled cosines (B, B) of all x with all y; those of ``false_negatives`` (B, B) are -inf off the diagonal."""
-    scores = scale * F.normalize(x.float(), dim=1) @ F.normalize(y.float(), dim=1).T
+def similarities(x: Tensor, y: Tensor, false_negatives: Tensor, scale: float, threshold: float) -> Tensor:
+    """Scores (B, B) of all x with all y, scale · (cosine - threshold).
+
+    Args:
+        x, y: (B, D).
+        false_negatives: bool (B, B); off the diagonal their score is -inf.
+        threshold: the cosine at which a pair is as likely as not a translation; without it the binary cross-entropy could
+            only part pairs at right angles, and collapses (the softmax is indifferent to it).
+    """
+    scores = scale * (F.normalize(x.float(), dim=1) @ F.normalize(y.float(), dim=1).T - threshold)
     own = torch.eye(len(x), dtype=torch.bool, device=x.device)
     return scores.masked_fill(false_negatives & ~own, -torch.inf)
 
