@@ -82,8 +82,7 @@ class Btmlm(CrossLingualObjective):
     def max_source_tokens(self) -> int:
         """The most tokens of x that leave room for its placeholders and the specials."""
         room = self.cfg.max_positions - NUM_PAIR_SPECIALS
-        longest = int(room / (1 + self.cfg.btmlm_pseudo_ratio))
-        return longest - (longest + int(self.num_placeholders(longest)) > room)
+        return min(int(room / (1 + self.cfg.btmlm_pseudo_ratio)), room - 1)
 
     def num_placeholders(self, num_tokens: int | np.ndarray) -> np.ndarray:
         """K = max(1, round(ratio · |x|)), for a number or an array of numbers."""

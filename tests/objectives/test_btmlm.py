@@ -195,7 +195,7 @@ def test_number_of_placeholders(data_bin, ratio):
         assert (built["clean"] == MASK).sum() == len(built["placeholders"])
 
 
-@pytest.mark.parametrize("ratio", [0.05, 0.15, 0.35, 1.0])
+@pytest.mark.parametrize("ratio", [1e-17, 0.05, 0.15, 0.35, 1.0])
 @pytest.mark.parametrize("max_positions", [8, 13, 32, 63])
 def test_long_sentences_leave_room_for_placeholders(tmp_path, ratio, max_positions):
     data = write_data_bin(
