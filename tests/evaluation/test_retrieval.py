@@ -87,7 +87,7 @@ def test_more_neighbours_than_sentences():
 
 
 def test_20000_sentences_equal_brute_force_in_bounded_blocks(monkeypatch):
-    """No matrix larger than the block is made, and nothing in the full product beats what is found."""
+    """No matrix larger than the block is made, and for every tenth sentence nothing in the full product beats what is found."""
     shapes = []
     blocks = retrieval._blocks
 
@@ -105,8 +105,8 @@ def test_20000_sentences_equal_brute_force_in_bounded_blocks(monkeypatch):
     assert sum(done) == num_blocks(20_000, 20_000, "cosine", 4096) == 25
     assert max(rows * columns for rows, columns in shapes) <= 4096**2
     unit_x, unit_y = F.normalize(x, dim=1), F.normalize(y, dim=1)
-    best = torch.cat([(part @ unit_y.T).amax(1) for part in unit_x.split(2000)])
-    torch.testing.assert_close((unit_x * unit_y[forward]).sum(1), best)
-    best = torch.cat([(part @ unit_x.T).amax(1) for part in unit_y.split(2000)])
-    torch.testing.assert_close((unit_y * unit_x[backward]).sum(1), best)
+    some = torch.arange(0, 20_000, 10)
+    for queries, candidates, found in ((unit_x, unit_y, forward), (unit_y, unit_x, backward)):
+        best = torch.cat([(queries[part] @ candidates.T).amax(1) for part in some.split(200)])
+        torch.testing.assert_close((queries[some] * candidates[found[some]]).sum(1), best)
     assert 0.05 < accuracy(forward) < 0.95
