@@ -55,6 +55,7 @@ def both_ranks(folder):
     return [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["mmlm", "btmlm"])
 def test_two_ranks_train_one_model_on_disjoint_data(ranks, tmp_path, task):
     hashes = {}

@@ -22,6 +22,7 @@ def trace(save_dir):
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [(), ("--bf16",), ("--fp16",)], ids=["fp32", "bf16", "fp16"])
 def test_a_killed_run_continues_bit_identically(start, train, tmp_path, precision):
     flags = (*precision, *SAVING, "--max-update", "45")
@@ -55,6 +56,7 @@ def test_a_kill_while_a_checkpoint_is_written_costs_nothing(start, train, tmp_pa
     assert reached == sorted(reached)
 
 
+@pytest.mark.slow
 def test_it_continues_in_the_second_epoch(train, tmp_path):
     """Stopped and continued within epoch 2, where stock tasks show their workers other masks."""
     straight = train(tmp_path / "straight", "--max-update", "40")
