@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..modules.attention import attention
+from ..modules.dropout import Dropout
 from .config import XlingModelConfig
 
 
@@ -28,7 +30,7 @@ class SelfAttention(nn.Module):
             proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0)
+        out = attention(q, k, v, mask, self.dropout if self.training else 0.0)
         return out.transpose(1, 2).flatten(2)
 
 
@@ -44,8 +46,8 @@ class EncoderLayer(nn.Module):
         self.fc1 = nn.Linear(dim, ffn)
         self.fc2 = nn.Linear(ffn, dim)
         self.final_layer_norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(cfg.dropout)
-        self.activation_dropout = nn.Dropout(cfg.activation_dropout)
+        self.dropout = Dropout(cfg.dropout)
+        self.activation_dropout = Dropout(cfg.activation_dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None, select: Tensor | None = None) -> Tensor:
         """x (B, T, D) -> (B, T, D); with ``select`` (M,) flat positions -> (M, D), the only ones computed after the attention."""
@@ -75,7 +77,7 @@ class SentenceEncoder(nn.Module):
         self.embed_positions = nn.Embedding(cfg.max_positions + pad + 1, dim, padding_idx=pad)
         self.embed_languages: nn.Embedding | None = None
         self.layernorm_embedding = None if cfg.encoder_normalize_before else nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(cfg.dropout)
+        self.dropout = Dropout(cfg.dropout)
         self.layers = nn.ModuleList(EncoderLayer(cfg) for _ in range(cfg.encoder_layers))
         self.layer_norm = nn.LayerNorm(dim) if cfg.encoder_normalize_before else None
 
