@@ -260,5 +260,8 @@ def word_tokenizer(vocabulary: int) -> Any:
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")),
         **{f"{kind}_token": f"<{kind}>" for kind in ("pad", "unk", "mask")},
-        **{"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"},
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
     )

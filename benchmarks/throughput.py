@@ -73,7 +73,9 @@ def run_table(samples: Samples) -> str:
     return report.table(("run", "tokens/s", "all runs", "s/update", "tokens/update", "padding"), rows)
 
 
-def benchmark(data_bin: Path, scratch: Path, shape: Shape, rounds: int, updates: int) -> tuple[dict[str, float], Samples]:
+def benchmark(
+    data_bin: Path, scratch: Path, shape: Shape, rounds: int, updates: int
+) -> tuple[dict[str, float], Samples]:
     """All measurements: ratios, and every run."""
     merged = merge_monolingual(data_bin, scratch / "merged")
     common = ("--save-dir", str(scratch / "save"))
@@ -152,7 +154,7 @@ def main() -> None:
         scratch = Path(folder)
         data_bin = args.data_bin or write_data_bin(scratch / "bin", sentences, shape.vocabulary, pairs=sentences // 2)
         if args.data_bin:
-            shape.vocabulary = sum(1 for _ in open(data_bin / "dict.txt", encoding="utf-8")) + 5
+            shape.vocabulary = len((data_bin / "dict.txt").read_text(encoding="utf-8").splitlines()) + 5
         ratios, runs = benchmark(data_bin, scratch, shape, rounds, args.updates)
     body = report.table(
         ("ratio", "measured", "target"), [(name, value, TARGETS.get(name, "")) for name, value in ratios.items()]
