@@ -154,17 +154,17 @@ evaluate() {  # evaluate NAME CHECKPOINT
 }
 
 stage "pre-training: mmlm, tlm, camlm and btmlm, $UPDATES updates"
-train "$OUT/pretrain" "$DATA_BIN" --task btmlm "${shared[@]}" --lr 2e-3 --warmup-updates $((UPDATES / 10)) \
+train "$OUT/pretrain" "$DATA_BIN" --task btmlm "${shared[@]}" --lr 2e-3 --warmup-updates "$(part "$UPDATES" 10)" \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --max-tokens "$MAX_TOKENS" --mask-prob 0.25 \
-    --log-interval $((UPDATES / 20)) --validate-interval-updates $((UPDATES / 4)) --save-interval-updates $((UPDATES / 4)) \
+    --log-interval "$(part "$UPDATES" 20)" --validate-interval-updates "$(part "$UPDATES" 4)" --save-interval-updates "$(part "$UPDATES" 4)" \
     --keep-interval-updates 1
 evaluate before "$OUT/pretrain/checkpoint_last.pt"
 
 stage "fine-tuning for retrieval, $TUNING_UPDATES updates"
 train "$OUT/tune" "$DATA_BIN" --task retrieval "${shared[@]}" --finetune-from-model "$OUT/pretrain/checkpoint_last.pt" \
-    --retrieval-loss hardest_negative --retrieval-warmup-updates $((TUNING_UPDATES / 2)) --lr 5e-4 \
-    --warmup-updates $((TUNING_UPDATES / 10)) --total-num-update "$TUNING_UPDATES" --max-update "$TUNING_UPDATES" \
-    --batch-size 32 --log-interval $((TUNING_UPDATES / 10)) --disable-validation
+    --retrieval-loss hardest_negative --retrieval-warmup-updates "$(part "$TUNING_UPDATES" 2)" --lr 5e-4 \
+    --warmup-updates "$(part "$TUNING_UPDATES" 10)" --total-num-update "$TUNING_UPDATES" --max-update "$TUNING_UPDATES" \
+    --batch-size 32 --log-interval "$(part "$TUNING_UPDATES" 10)" --disable-validation
 evaluate after "$OUT/tune/checkpoint_last.pt"
 
 # ---- report ---------------------------------------------------------------------------------------------------------

@@ -34,18 +34,25 @@ need() {
     done
 }
 
-# prepare_out SETTINGS: make $OUT and its path absolute; refuse one that holds a run with other settings
+# prepare_out SETTINGS: make $OUT and its path absolute; a run there with other settings is moved aside
 prepare_out() {
     OUT=$(realpath -m "$OUT")
     DATA_BIN=$OUT/data-bin
     ENCODED=$OUT/encoded
-    [[ $DRY_RUN ]] && return
-    mkdir -p "$OUT/logs" 2>/dev/null || die "$OUT: cannot be written"
-    if [[ -f $OUT/settings ]] && ! diff -q <(echo "$1") "$OUT/settings" >/dev/null; then
-        die "$OUT holds a run with other data or settings ($(diff <(echo "$1") "$OUT/settings" | sed -n 's/^> //p' | head -1)):" \
-            "remove it, or choose another folder"
+    if [[ -f $OUT/settings && $(<"$OUT/settings") != "$1" ]]; then
+        local old
+        old=$OUT.$(date -r "$OUT/settings" +%Y%m%d-%H%M%S)
+        echo "$OUT holds a run with other data or settings: moved to $old"
+        mv "$OUT" "$old"
     fi
+    mkdir -p "$OUT/logs" 2>/dev/null || die "OUT=$OUT: cannot be written"
+    [[ -w $OUT ]] || die "OUT=$OUT: no permission to write there"
     echo "$1" >"$OUT/settings"
+}
+
+# part N D: N / D, at least 1
+part() {
+    echo $(($1 / $2 > 0 ? $1 / $2 : 1))
 }
 
 stage() {

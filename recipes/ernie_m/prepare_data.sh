@@ -34,14 +34,16 @@ XLMR_HOME=${XLMR_HOME:-https://dl.fbaipublicfiles.com/fairseq/models}
 XLMR_SIZES=${XLMR_SIZES:-base large}
 
 # Table 9
-read -r -a LANGUAGES <<<"${LANGUAGES:-af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu he
+# shellcheck disable=SC2206
+LANGUAGES=(${LANGUAGES:-af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu he
  hi hr hu hy id is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no or pa pl ps pt ro ru sa sd si
- sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi yi zh}"
+ sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi yi zh})
 declare -A CC100_FILES=([zh]="zh-Hans zh-Hant" [ur]="ur ur_rom" [bn]="bn bn_rom" [hi]="hi hi_rom" [ta]="ta ta_rom"
     [te]="te te_rom")
 
 # Table 10, with the parts of OPUS as CORPUS/VERSION
-read -r -a PAIRS <<<"${PAIRS:-ar bg de el es fr hi ru sw th tr ur vi zh}"
+# shellcheck disable=SC2206
+PAIRS=(${PAIRS:-ar bg de el es fr hi ru sw th tr ur vi zh})
 declare -A OPUS_PARTS=(
     [ar]="MultiUN/v1 OpenSubtitles/v2018" [bg]="EUbookshop/v2 Europarl/v8 OpenSubtitles/v2018"
     [de]="EUbookshop/v2 OpenSubtitles/v2018" [el]="EUbookshop/v2 OpenSubtitles/v2018"

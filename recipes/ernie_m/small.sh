@@ -10,7 +10,7 @@
 
 SIZE=small BATCH=1024 LR=3e-4
 UPDATES=${UPDATES:-240000}
-MAX_TOKENS=${MAX_TOKENS:-16384}
+MAX_TOKENS=${MAX_TOKENS:-8192}
 source "$(dirname "$0")/common.sh"
 
 pretrain "$@"

@@ -22,7 +22,7 @@ LANGUAGES=(cs de en fr)
 
 case ${BUDGET:=full} in
     full) : "${UPDATES:=8000}" "${MAX_LINES:=1000000}" "${VOCAB_SIZE:=4000}" ;;
-    smoke) : "${UPDATES:=10}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" ;;
+    smoke) : "${UPDATES:=4}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 LAYERS=${LAYERS:-3}
@@ -31,10 +31,10 @@ HEADS=${HEADS:-4}
 DROPOUT=${DROPOUT:-0}
 OBJECTIVE_TOKENS=${OBJECTIVE_TOKENS:-1024}  # of each objective, in every update
 LR=${LR:-2e-3}
-WARMUP_UPDATES=${WARMUP_UPDATES:-$((UPDATES / 20))}
+WARMUP_UPDATES=${WARMUP_UPDATES:-$(part "$UPDATES" 20)}
 MASK_PROB=${MASK_PROB:-0.3}
 PSEUDO_RATIO=${PSEUDO_RATIO:-0.2}
-BTMLM_START=${BTMLM_START:-$((UPDATES / 2))}  # when CAMLM has taught the model to generate
+BTMLM_START=${BTMLM_START:-$(part "$UPDATES" 2)}  # when CAMLM has taught the model to generate
 
 declare -A OBJECTIVES=(
     [mmlm]=mmlm
@@ -111,8 +111,8 @@ for seed in $SEEDS; do
             --btmlm-pseudo-ratio "$PSEUDO_RATIO" --btmlm-start-update "$BTMLM_START" \
             --optimizer adam --adam-betas '(0.9, 0.98)' --lr "$LR" --lr-scheduler polynomial_decay --clip-norm 1.0 \
             --warmup-updates "$WARMUP_UPDATES" --total-num-update "$UPDATES" --max-update "$UPDATES" \
-            --max-tokens $((OBJECTIVE_TOKENS * (${#commas} + 1))) --num-workers 1 --log-format simple --log-interval $((UPDATES / 10)) \
-            --no-epoch-checkpoints --save-interval 1000000 --save-interval-updates $((UPDATES / 2)) \
+            --max-tokens $((OBJECTIVE_TOKENS * (${#commas} + 1))) --num-workers 1 --log-format simple --log-interval "$(part "$UPDATES" 10)" \
+            --no-epoch-checkpoints --save-interval 1000000 --save-interval-updates "$(part "$UPDATES" 2)" \
             --keep-interval-updates 1 --validate-interval 1000000 --validate-interval-updates "$UPDATES"
         pairs=()
         for lang in cs de fr; do pairs+=(--pair "$lang-en=$OUT/text/valid/$lang,$OUT/text/valid/en"); done
