@@ -1,0 +1,53 @@
+"""docs/ernie-m.md and docs/retrieval.md name every option with its default."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from fairseq_xling.finetuning.retrieval import RetrievalTaskConfig
+from fairseq_xling.models import XlingModelConfig
+from fairseq_xling.tasks import XlingTaskConfig
+from tests.conftest import ROOT
+
+BY_ARCHITECTURE = {"encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads"}
+NOT_OURS = {"_name", "data", "seed", "save_dir"}  # fairseq's own; data is the positional argument
+
+
+def options(*configs: type) -> dict[str, object]:
+    fields = [field for config in configs for field in dataclasses.fields(config)]
+    return {
+        field.name: field.default
+        for field in fields
+        if field.name not in NOT_OURS and not str(field.default).startswith("${")
+    }
+
+
+def documented(page: str) -> dict[str, str]:
+    """Option -> default, of the tables of a page."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| `--([\w-]+)(?: \w+)?` \| ([^|]*?) \|", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("page", "configs"), [("ernie-m.md", (XlingTaskConfig, XlingModelConfig)), ("retrieval.md", (RetrievalTaskConfig,))]
+)
+def test_every_option_is_documented(page: str, configs: tuple[type, ...]) -> None:
+    found = documented(page)
+    for name, default in options(*configs).items():
+        shown = found[name.replace("_", "-")].strip("`")
+        if default is None or name in BY_ARCHITECTURE:
+            continue
+        if isinstance(default, bool):
+            assert (shown == "off") is (not default), name
+        elif isinstance(default, int | float):
+            assert float(shown) == default, name
+        else:
+            assert shown == str(default), name
+
+
+def test_no_option_is_documented_that_does_not_exist() -> None:
+    known = {name.replace("_", "-") for name in options(XlingTaskConfig, XlingModelConfig)}
+    assert set(documented("ernie-m.md")) <= known
