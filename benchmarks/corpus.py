@@ -20,7 +20,7 @@ def write_dictionary(path: Path, vocabulary: int) -> None:
     path.write_text("".join(f"w{i} 1\n" for i in range(vocabulary - FIRST_WORD - 1)), encoding="utf-8")
 
 
-def sentence_lengths(rng: np.random.Generator, count: int, median: float = 22.0) -> np.ndarray:
+def sentence_lengths(rng: np.random.Generator, count: int, median: float) -> np.ndarray:
     """(count,) int32 lengths in tokens, ``</s>`` included, at most 255."""
     return np.clip(rng.lognormal(np.log(median), 0.55, count), 3, 254).astype(np.int32) + 1
 
@@ -53,16 +53,21 @@ def write_index(prefix: Path, lengths: np.ndarray) -> None:
         np.concatenate([[0], pointers[:-1]]).astype(np.int64).tofile(stream)
 
 
-def write_data_bin(folder: Path, sentences: int, vocabulary: int, seed: int = 1, pairs: int = 0) -> Path:
-    """Write a data-bin of two languages with ``sentences`` sentences in all and ``pairs`` sentence pairs."""
+def write_data_bin(
+    folder: Path, sentences: int, vocabulary: int, seed: int = 1, pairs: int = 0, median: float = 22.0
+) -> Path:
+    """Write a data-bin of two languages with ``sentences`` sentences in all and ``pairs`` sentence pairs.
+
+    ``median`` is the median length of a sentence in words.
+    """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     write_dictionary(folder / "dict.txt", vocabulary)
     (folder / "languages.txt").write_text("aa\nbb\n", encoding="utf-8")
     for language, count in (("aa", sentences // 2), ("bb", sentences - sentences // 2)):
-        write_corpus(folder / "mono" / language / "train", sentence_lengths(rng, count), vocabulary, rng)
+        write_corpus(folder / "mono" / language / "train", sentence_lengths(rng, count, median), vocabulary, rng)
     if pairs:
-        left = sentence_lengths(rng, pairs)
+        left = sentence_lengths(rng, pairs, median)
         right = np.clip(left * rng.lognormal(0.0, 0.15, pairs), 4, 255).astype(np.int32)
         for language, lengths in (("aa", left), ("bb", right)):
             write_corpus(folder / "para" / "aa-bb" / f"train.aa-bb.{language}", lengths, vocabulary, rng)
