@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from corpus import read_corpus
-from fairseq import options, tasks
+from fairseq import options, tasks, utils
 from fairseq.data.iterators import GroupedIterator
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.trainer import Trainer
@@ -89,6 +89,9 @@ class Fairseq(Contender):
         ]
         parser = options.get_training_parser()
         cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
+        # as fairseq-train does before it builds the model
+        np.random.seed(cfg.common.seed)
+        utils.set_torch_seed(cfg.common.seed)
         self.task = tasks.setup_task(cfg.task)
         model = self.task.build_model(cfg.model)
         self.trainer = Trainer(cfg, self.task, model, self.task.build_criterion(cfg.criterion))

@@ -1,0 +1,61 @@
+"""Every benchmark runs and keeps its output contract; nothing is said about speed here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = {"date", "command", "versions", "machine", "ratios", "runs", "seed"}
+
+
+def run(script: str, out: Path) -> dict[str, Any]:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--smoke", "--out", str(out)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert results.keys() >= CONTRACT
+    assert results["runs"]
+    assert (out / "report.md").read_text(encoding="utf-8").startswith("# ")
+    assert sorted(path.name for path in out.iterdir()) == ["report.md", "results.json"]
+    return results
+
+
+@pytest.mark.slow
+def test_throughput(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    results = run("throughput.py", tmp_path / "out")
+    assert results["ratios"].keys() >= {
+        "mmlm_vs_fairseq_tokens_per_s",
+        "mmlm_vs_transformers_tokens_per_s",
+        "btmlm_vs_tlm_step_time",
+    }
+    assert all(value > 0 for value in results["ratios"].values())
+    for measured in results["runs"]:
+        assert 0 < measured["tokens"] <= measured["cells"]
+    names = {measured["name"] for measured in results["runs"]}
+    assert {"mmlm", "fairseq masked_lm", "transformers", "btmlm mix", "tlm mix", "mmlm, loading only"} <= names
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc/self/smaps_rollup")
+def test_memory(tmp_path: Path) -> None:
+    results = run("memory.py", tmp_path / "out")
+    assert {f"{mix}_{when}_bytes_per_sentence" for mix in ("mmlm", "btmlm") for when in ("after", "peak")} == results[
+        "ratios"
+    ].keys()
+    assert all(0 < point["after"] <= point["peak"] for point in results["runs"])
+
+
+def test_loss_trace_is_reproducible(tmp_path: Path) -> None:
+    first, second = (run("loss_trace.py", tmp_path / name)["runs"][0] for name in ("a", "b"))
+    assert len(first["losses"]) == 2
+    assert first == second
