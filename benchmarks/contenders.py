@@ -89,9 +89,7 @@ class Fairseq(Contender):
         ]
         parser = options.get_training_parser()
         cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
-        # as fairseq-train does before it builds the model
-        np.random.seed(cfg.common.seed)
-        utils.set_torch_seed(cfg.common.seed)
+        utils.set_torch_seed(cfg.common.seed)  # as fairseq-train does before it builds the model
         self.task = tasks.setup_task(cfg.task)
         model = self.task.build_model(cfg.model)
         self.trainer = Trainer(cfg, self.task, model, self.task.build_criterion(cfg.criterion))
@@ -150,6 +148,7 @@ class Transformers(Contender):
     def __init__(self, data: Path, shape: Shape, tokens_per_update: float, grouped: bool = False):
         from transformers import (
             DataCollatorForLanguageModeling,
+            PrinterCallback,
             Trainer,
             TrainerCallback,
             TrainingArguments,
@@ -208,6 +207,7 @@ class Transformers(Contender):
             data_collator=Collator(word_tokenizer(shape.vocabulary), mlm_probability=0.15),
             callbacks=[Gate()],
         )
+        self.trainer.remove_callback(PrinterCallback)
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._train, daemon=True)
 
