@@ -19,8 +19,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 DATA=${DATA:-$ROOT/examples/data/text}
 OUT=${OUT:-$ROOT/out/demo}
 case ${BUDGET:=full} in
-    full) defaults=(700 300) ;;
-    smoke) defaults=(20 10) ;;
+    full) defaults=(500 600) ;;
+    smoke) defaults=(8 8) ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 UPDATES=${UPDATES:-${defaults[0]}}
@@ -156,15 +156,16 @@ evaluate() {  # evaluate NAME CHECKPOINT
 stage "pre-training: mmlm, tlm, camlm and btmlm, $UPDATES updates"
 train "$OUT/pretrain" "$DATA_BIN" --task btmlm "${shared[@]}" --lr 2e-3 --warmup-updates "$(part "$UPDATES" 10)" \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --max-tokens "$MAX_TOKENS" --mask-prob 0.25 \
-    --log-interval "$(part "$UPDATES" 20)" --validate-interval-updates "$(part "$UPDATES" 4)" --save-interval-updates "$(part "$UPDATES" 4)" \
-    --keep-interval-updates 1
+    --log-interval "$(part "$UPDATES" 20)" --validate-interval-updates "$(part "$UPDATES" 4)" \
+    --save-interval-updates "$(part "$UPDATES" 4)" --keep-interval-updates 1
 evaluate before "$OUT/pretrain/checkpoint_last.pt"
 
 stage "fine-tuning for retrieval, $TUNING_UPDATES updates"
 train "$OUT/tune" "$DATA_BIN" --task retrieval "${shared[@]}" --finetune-from-model "$OUT/pretrain/checkpoint_last.pt" \
-    --retrieval-loss hardest_negative --retrieval-warmup-updates "$(part "$TUNING_UPDATES" 2)" --lr 5e-4 \
+    --retrieval-loss hardest_negative --retrieval-warmup-updates $((TUNING_UPDATES * 2 / 3)) --lr 1e-3 \
     --warmup-updates "$(part "$TUNING_UPDATES" 10)" --total-num-update "$TUNING_UPDATES" --max-update "$TUNING_UPDATES" \
-    --batch-size 32 --log-interval "$(part "$TUNING_UPDATES" 10)" --disable-validation
+    --batch-size 32 --log-interval "$(part "$TUNING_UPDATES" 10)" \
+    --validate-interval-updates "$(part "$TUNING_UPDATES" 4)"
 evaluate after "$OUT/tune/checkpoint_last.pt"
 
 # ---- report ---------------------------------------------------------------------------------------------------------
