@@ -69,6 +69,21 @@ def check_index(prefix: str) -> None:
         )
 
 
+def read_dictionary(path: Path) -> Dictionary:
+    """Load a dict.txt as it is.
+
+    Raises:
+        UserError: the file is missing or not a dictionary.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: dictionary not found; make it with `xling vocab`")
+    try:
+        return Dictionary.load(str(path))
+    except Exception as error:  # fairseq raises a plain Exception for text that is not UTF-8
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a fairseq dictionary ({reason}); make it with `xling vocab`") from error
+
+
 def first_difference(left: Iterable[str], right: Iterable[str]) -> str:
     """Describe where two symbol lists part, e.g. ``symbol 17 is 'a' against 'b'``; empty when they are equal."""
     left, right = list(left), list(right)
@@ -86,7 +101,7 @@ def check_same_dictionary(reference: Dictionary, path: Path, reference_path: Pat
     Raises:
         UserError: with both sizes and the first symbol that differs.
     """
-    other = Dictionary.load(str(path))
+    other = read_dictionary(path)
     symbols = [s for s in reference.symbols if s != "<mask>"]
     difference = first_difference(symbols, [s for s in other.symbols if s != "<mask>"])
     if difference:

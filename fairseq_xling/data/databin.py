@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fairseq.data import Dictionary, data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
 
 from ..errors import UserError
-from .checks import check_index, check_same_dictionary, check_sentencepiece, check_unknown_share
+from .checks import check_index, check_same_dictionary, check_sentencepiece, check_unknown_share, read_dictionary
 from .masking import Symbols
 
 MODEL_FILES = ("dict.txt", "sentencepiece.bpe.model", "languages.txt")
@@ -23,13 +24,7 @@ def load_dictionary(path: Path) -> Dictionary:
     Raises:
         UserError: the file is missing or not a dictionary.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: dictionary not found; make it with `xling vocab`")
-    try:
-        dictionary = Dictionary.load(str(path))
-    except Exception as error:  # fairseq raises a plain Exception for text that is not UTF-8
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a fairseq dictionary ({reason}); make it with `xling vocab`") from error
+    dictionary = read_dictionary(path)
     dictionary.add_symbol("<mask>")
     if dictionary.index("<mask>") != len(dictionary) - 1:
         raise UserError(
@@ -42,11 +37,14 @@ def load_languages(path: Path) -> list[str]:
     """Read languages.txt: one language code a line; the line number fixes the row of the mask-language table.
 
     Raises:
-        UserError: the file is missing, empty, or names a language twice.
+        UserError: the file is missing, not text, empty, or names a language twice.
     """
     if not path.is_file():
         raise UserError(f"{path}: not found; write the language codes of mono/ and para/ into it, one a line")
-    languages = path.read_text(encoding="utf-8").split()
+    try:
+        languages = path.read_text(encoding="utf-8").split()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; write one language code a line") from None
     if not languages:
         raise UserError(f"{path}: names no language; write one language code a line")
     for language in languages:
@@ -124,8 +122,14 @@ class DataBin:
         return self.shards[(epoch - 1) % len(self.shards)]
 
     def open_mono(self, split: str, epoch: int) -> dict[str, MMapIndexedDataset]:
-        """Open ``mono/<lang>/<split>`` of every language that has it."""
+        """Open ``mono/<lang>/<split>`` of every language that has it.
+
+        Raises:
+            UserError: a language's folder holds no corpus of any split.
+        """
         folder = self.shard(epoch) / "mono"
+        for language in self.mono_languages:
+            _require_corpus(folder / language, "train", r"[^.]+")
         found = {lang: self._open(folder / lang / split, folder / lang / "dict.txt") for lang in self.mono_languages}
         return {language: dataset for language, dataset in found.items() if dataset is not None}
 
@@ -133,11 +137,13 @@ class DataBin:
         """Open both sides of ``para/<a>-<b>/<split>`` of every pair that has it.
 
         Raises:
-            UserError: one side is missing, or the sides differ in their number of sentences.
+            UserError: one side is missing, the sides differ in their number of sentences, or a pair's folder holds no
+                corpus of any split.
         """
         pairs = {}
         for pair in self.pairs:
             folder = self.shard(epoch) / "para" / str(pair)
+            _require_corpus(folder, f"train.{pair}.{pair.a}", rf"[^.]+\.{pair}\.({pair.a}|{pair.b})")
             left, right = (
                 self._open(folder / f"{split}.{pair}.{side}", folder / f"dict.{side}.txt") for side in (pair.a, pair.b)
             )
@@ -168,3 +174,12 @@ class DataBin:
         check_unknown_share(dataset, self.symbols.unk, self.symbols.size, str(prefix))
         self._opened[str(prefix)] = dataset
         return dataset
+
+
+def _require_corpus(folder: Path, example: str, pattern: str) -> None:
+    """Refuse a folder that would be left out without a word because nothing in it is named as a corpus."""
+    if folder.is_dir() and not any(re.fullmatch(rf"{pattern}\.(bin|idx)", path.name) for path in folder.iterdir()):
+        raise UserError(
+            f"{folder}: holds no corpus; its files are named {example}.bin, {example}.idx and so on: binarise it "
+            "again, or remove the folder"
+        )

@@ -51,8 +51,13 @@ class Btmlm(CrossLingualObjective):
         if not 0 < ratio <= 1:
             raise UserError(f"--btmlm-pseudo-ratio {ratio} must be above 0 and at most 1")
         mono = self.data.mono_languages
-        chosen = self.cfg.btmlm_languages.split(",") if self.cfg.btmlm_languages else mono
+        named = self.cfg.btmlm_languages
+        chosen = [language.strip() for language in named.split(",")] if named else mono
         for language in chosen:
+            if chosen.count(language) > 1:
+                raise UserError(
+                    f"--btmlm-languages {named}: {language!r} is named {chosen.count(language)} times; name it once"
+                )
             if language not in mono:
                 raise UserError(
                     f"--btmlm-languages: {language!r} is not in {self.data.root / 'mono'}, which holds {' '.join(mono) or 'nothing'}"
@@ -62,7 +67,7 @@ class Btmlm(CrossLingualObjective):
                     f"mono/{language}: btmlm has no pair with {language!r} in {self.data.root / 'para'}; add one, "
                     "or name the languages that have pairs with --btmlm-languages"
                 )
-        if self.cfg.btmlm_languages is None:
+        if not named:
             for pair in self.data.pairs:
                 for language in (pair.a, pair.b):
                     if language not in mono:

@@ -87,11 +87,12 @@ def test_mask_must_be_last(tmp_path):
         (None, r"not found; write the language codes"),
         ("\n", r"names no language"),
         ("de\nen\nde\n", r"'de' is named 2 times"),
+        ("de\n\xe9\n", r"not UTF-8 text"),
     ],
 )
 def test_language_list(tmp_path, text, message):
     if text is not None:
-        (tmp_path / "languages.txt").write_text(text)
+        (tmp_path / "languages.txt").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=r"languages\.txt: .*" + message):
         load_languages(tmp_path / "languages.txt")
 
@@ -147,6 +148,29 @@ def test_corpus_of_another_dictionary(folder, place):
         match=rf"{place} \(44 symbols\) is not the dictionary .*symbol 21 is 'w17' against 'other'; .*--srcdict",
     ):
         open_all(folder)
+
+
+def test_the_dictionary_of_a_corpus_is_none(folder):
+    (folder / "mono" / "de" / "dict.txt").write_bytes(b"\xff 1\n")
+    with pytest.raises(UserError, match=r"mono/de/dict\.txt: not a fairseq dictionary"):
+        open_all(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "wanted"),
+    [
+        ("mono/de", "train.de-None.de", r"train\.bin, train\.idx"),
+        ("para/de-en", "train.en-de.en", r"train\.de-en\.de\.bin"),
+    ],
+)
+def test_a_folder_without_a_corpus(folder, place, name, wanted):
+    """A corpus under another name would be left out of training without a word."""
+    for path in (folder / place).iterdir():
+        path.unlink()
+    for _ in range(2):
+        with pytest.raises(UserError, match=rf"{place}: holds no corpus; its files are named {wanted}"):
+            open_all(folder)
+        write_corpus(folder / place / name, [[5]])
 
 
 def test_sentencepiece_model_is_checked(folder):

@@ -287,10 +287,12 @@ def test_no_monolingual_text_at_all(tmp_path):
 
 def test_chosen_languages(tmp_path):
     folder = data(tmp_path, "de en fr", "de-en")
-    objective = make_task(folder, btmlm_languages="en,de").objectives["btmlm"]
+    objective = make_task(folder, btmlm_languages="en, de").objectives["btmlm"]
     assert objective.groups == ["en", "de"]
     assert sorted(objective.source("train", 1).groups) == ["de", "en"]
     with pytest.raises(UserError, match=r"--btmlm-languages: 'xx' is not in .*/mono, which holds de en fr"):
         make_task(folder, btmlm_languages="en,xx")
     with pytest.raises(UserError, match=r"no pair with 'fr'"):
         make_task(folder, btmlm_languages="en,fr")
+    with pytest.raises(UserError, match=r"--btmlm-languages en,en: 'en' is named 2 times"):
+        make_task(folder, btmlm_languages="en,en")
