@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from fairseq_xling.evaluation.plot import figure, save
 from fairseq_xling.evaluation.report import markdown_provenance, markdown_table, provenance, write_report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,6 +151,16 @@ def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
         for row in names
     ]
     sizes = sorted({item["sentences"] for item in first["test_sets"]})
+    axes = figure("Sentence retrieval, both directions", "layer (0: embeddings)", "accuracy@1, per cent")
+    for row in names:
+        values = [
+            100 * mean(e["value"] for e in entries if (e["row"], e["layer"]) == (row, layer) and e["metric"] in both)
+            for layer in range(num_layers + 1)
+        ]
+        axes.plot(range(num_layers + 1), values, marker="o", label=LADDER[row][0])
+    axes.set_xticks(range(num_layers + 1))
+    axes.legend()
+    save(axes, out / "ladder.png")
     parts = [
         "# The ladder of objectives (ERNIE-M, Table 8) on Multi30k",
         f"Retrieval accuracy@1 in per cent among {', '.join(map(str, sizes))} held-out sentences, at layer {chosen} of {num_layers} "
@@ -160,6 +171,7 @@ def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
         "The last column is what the paper reports for its small model (6 layers, 96 languages); only the order of the rows can be compared.",
         "## Every layer (xx → en / en → xx)",
         markdown_table(["objectives", *map(str, range(num_layers + 1))], per_layer),
+        "![Accuracy of every row and layer](ladder.png)",
         *ending(out, results),
     ]
     write_report(out, results, "\n\n".join(parts))
