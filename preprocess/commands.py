@@ -81,6 +81,8 @@ def encode(
     counted. The last lines printed are sentences, tokens and the share of <unk> of each file.
     """
     langs = parse_pair(pair) if pair else None
+    if columns is not None and kind != "tsv":
+        raise UserError(f"--columns {columns}: --format {kind} has no columns; give --format tsv, or leave it out")
     with bar("encode", [path for pattern in inputs for path in expand(pattern)]) as progress:
         result = encoding.encode_files(
             model,

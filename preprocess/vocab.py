@@ -43,7 +43,7 @@ def parse_inputs(inputs: Sequence[str]) -> dict[str, list[str]]:
     for text in inputs:
         match = re.fullmatch(r"(\w+)=(.+)", text)
         if match is None:
-            raise UserError(f"--input {text}: expected LANG=FILE, for example en=train.en")
+            raise UserError(f"--input {text}: expected LANG=FILE, for example en=train.en (a region: pt_BR=FILE)")
         files.setdefault(match[1], []).extend(expand(match[2]))
     return dict(sorted(files.items()))
 

@@ -19,6 +19,7 @@ from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 from fairseq.logging import meters
 
+from ..errors import UserError, unreadable_checkpoint
 from ._replace import replace
 
 # Plain data of fairseq's own checkpoints: options of the command line, options as omegaconf (rank 0 broadcasts them to
@@ -120,4 +121,41 @@ def atomic_copy() -> None:
     replace(PathManager, "copy", build)
 
 
-SHIMS = (safe_loading, atomic_save, atomic_copy)
+def named_checkpoint() -> None:
+    """fairseq trains from scratch, and only logs it, where the checkpoint a user names is not a file."""
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def load_checkpoint(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+            flag, path = "--restore-file", cfg.restore_file
+            if path == "checkpoint_last.pt":  # the default: resumes a run, if there is one
+                last = os.path.join(cfg.save_dir, f"checkpoint_last{trainer.checkpoint_suffix}.pt")
+                flag, path = "--finetune-from-model", None if PathManager.exists(last) else cfg.finetune_from_model
+            elif trainer.checkpoint_suffix:
+                path = path.replace(".pt", f"{trainer.checkpoint_suffix}.pt")
+            if path and not PathManager.isfile(path):
+                raise UserError(f"{flag} {path}: no such checkpoint; name a .pt file")
+            return original(cfg, trainer, **kwargs)
+
+        return load_checkpoint
+
+    replace(checkpoint_utils, "load_checkpoint", build)
+
+
+def readable_checkpoint() -> None:
+    """A damaged checkpoint leads the unpickler into errors of any class; name the file."""
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def load_checkpoint_to_cpu(path: str, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(path, *args, **kwargs)
+            except (UserError, MemoryError):
+                raise
+            except Exception as error:
+                raise unreadable_checkpoint(path, error) from error
+
+        return load_checkpoint_to_cpu
+
+    replace(checkpoint_utils, "load_checkpoint_to_cpu", build)
+
+
+SHIMS = (safe_loading, atomic_save, atomic_copy, named_checkpoint, readable_checkpoint)

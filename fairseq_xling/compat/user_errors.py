@@ -34,6 +34,8 @@ def _message(error: Exception, save_dir: str) -> str | None:
     if user_error is not None:
         # torch raises an error of a loading process again, of the same type, with the whole traceback as its message
         return str(user_error).rpartition(f"{type(user_error).__name__}: ")[2].strip()
+    if isinstance(error, AssertionError) and "--max-tokens or --batch-size" in str(error):
+        return "the size of a batch is missing; give --max-tokens (for example 4096) or --batch-size"
     if not isinstance(error, OSError) or error.errno not in _PLACE | _SPACE:
         return None
     path = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else None

@@ -21,7 +21,7 @@ from fairseq_xling_preprocess.text import squeeze
 from ..data.checks import check_sentencepiece
 from ..data.databin import load_dictionary, load_languages
 from ..data.masking import Symbols
-from ..errors import UserError
+from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel, XlingModelConfig
 from ..models.xling import rename_old_keys
 from .vocabulary import SENTENCEPIECE
@@ -142,12 +142,6 @@ def find_checkpoint(path: Path) -> Path:
     raise UserError(f"{path}: no such checkpoint; name a .pt file or a model's folder")
 
 
-def unreadable(file: Path, error: Exception) -> UserError:
-    """What to tell the user of a file that cannot be read as a model."""
-    reason = f"{type(error).__name__}: {error}".split("\n")[0]
-    return UserError(f"{file}: not a readable checkpoint ({reason}); is the file complete? Copy or download it again")
-
-
 def read_checkpoint(file: Path) -> Weights:
     """Read a fairseq checkpoint, tensors and plain options only (``weights_only``).
 
@@ -157,7 +151,7 @@ def read_checkpoint(file: Path) -> Weights:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the bytes of a damaged file lead the unpickler into errors of any class
-        raise unreadable(file, error) from error
+        raise unreadable_checkpoint(file, error) from error
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise UserError(f"{file}: not a fairseq checkpoint: it has no entry 'model'")
     state = dict(content["model"])

@@ -19,9 +19,9 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from ..data.masking import Symbols
-from ..errors import UserError
+from ..errors import UserError, unreadable_checkpoint
 from . import vocabulary
-from .checkpoint import LoadedModel, build_model, unreadable
+from .checkpoint import LoadedModel, build_model
 from .parameters import to_fairseq, to_transformers
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
         except UserError:
             raise
         except Exception as error:  # safetensors has exceptions of its own, the unpickler raises any
-            raise unreadable(file, error) from error
+            raise unreadable_checkpoint(file, error) from error
         if not isinstance(state, dict):
             raise UserError(f"{file}: holds a {type(state).__name__}, not a model's parameters")
         return file, state

@@ -1,5 +1,6 @@
 """What the tasks share that read a data-bin: options, dictionary, batches and a complete checkpoint folder."""
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from omegaconf import II, MISSING
 
 from ..data.databin import MODEL_FILES, DataBin
 from ..errors import UserError
+from ..models import XlingModel
 from .batches import MeasuredBatchIterator
 
 
@@ -83,6 +85,20 @@ class DataBinTask(FairseqTask):
     def max_positions(self) -> int:
         return self.cfg.max_positions
 
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
+        """Build the model.
+
+        Raises:
+            UserError: ``--arch`` names a model of fairseq's own, which lacks what the tasks need.
+        """
+        model = super().build_model(cfg, from_checkpoint)
+        if not isinstance(model, XlingModel):
+            raise UserError(
+                f"--arch: a {type(model).__name__} cannot be trained on this task; name xling_tiny, xling_small, xling_base or "
+                "xling_large"
+            )
+        return model
+
     def get_batch_iterator(
         self,
         dataset: BatchingDataset,
@@ -120,5 +136,16 @@ class DataBinTask(FairseqTask):
             for name in MODEL_FILES:
                 source, target = self.data.root / name, Path(self.cfg.save_dir) / name
                 if source.is_file() and Path(self.cfg.save_dir).is_dir():
-                    shutil.copyfile(source, f"{target}.tmp")
-                    os.replace(f"{target}.tmp", target)
+                    _copy_whole(source, target)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy a file that appears complete or not at all; an error names the target."""
+    temporary = f"{target}.tmp"
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise OSError(error.errno, error.strerror, str(target)) from error

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from fairseq_xling.compat._replace import original
 from fairseq_xling.compat.checkpoints import safe_loading
+from fairseq_xling.errors import UserError
 
 STATES = {
     "options": argparse.Namespace(lr=[0.1]),
@@ -127,3 +128,32 @@ def test_a_failed_write_is_not_retried_into_the_same_file(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="Input/output"):
         checkpoint_utils.torch_persistent_save({"a": 1}, str(path))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_named_checkpoint_must_be_there(tmp_path):
+    trainer = argparse.Namespace(checkpoint_suffix="")
+
+    def load(restore_file="checkpoint_last.pt", finetune_from_model=None):
+        cfg = argparse.Namespace(
+            save_dir=str(tmp_path), restore_file=restore_file, finetune_from_model=finetune_from_model
+        )
+        checkpoint_utils.load_checkpoint(cfg, trainer)
+
+    for path in (str(tmp_path), str(tmp_path / "x.pt")):
+        with pytest.raises(UserError, match=rf"--restore-file {path}: no such checkpoint"):
+            load(restore_file=path)
+        with pytest.raises(UserError, match=rf"--finetune-from-model {path}: no such checkpoint"):
+            load(finetune_from_model=path)
+    (tmp_path / "checkpoint_last.pt").touch()
+    with pytest.raises(AttributeError):  # resumes, whatever became of the model it started from: fairseq itself goes on
+        load(finetune_from_model=str(tmp_path / "x.pt"))
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"garbage", "Unsupported operand"), (b"PK\3\4", "zip archive")])
+def test_a_damaged_checkpoint_is_named(tmp_path, content, reason):
+    (tmp_path / "x.pt").write_bytes(content)
+    with pytest.raises(
+        UserError, match=rf"x\.pt: not a readable checkpoint .*{reason}.*is the file complete"
+    ) as caught:
+        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "x.pt"))
+    assert "\n" not in str(caught.value)

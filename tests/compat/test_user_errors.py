@@ -48,6 +48,11 @@ def test_a_user_error_is_one_line_and_exit_code_2(capsys):
         original(distributed_utils.call_main)(config(), raising(UserError("--langs xx: unknown")))
 
 
+def test_no_batch_size(capsys):
+    error = AssertionError("Must specify batch size either with --max-tokens or --batch-size")
+    assert line_of(error, capsys).startswith("the size of a batch is missing; give --max-tokens")
+
+
 def test_an_error_of_a_loading_process_keeps_only_its_message(capsys):
     try:
         raise UserError("train.idx: truncated; binarise it again")

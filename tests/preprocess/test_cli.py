@@ -126,6 +126,11 @@ def test_wrong_columns(columns: str, corpus: dict[str, Path], model: str, capsys
     assert f"--columns {columns}: expected numbers" in capsys.readouterr().err
 
 
+def test_columns_of_a_file_without(corpus: dict[str, Path], model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("encode", "--model", model, "--input", corpus["en"], "--output", "y", "--columns", "2") == 2
+    assert "--columns 2: --format lines has no columns" in capsys.readouterr().err
+
+
 def test_keyboard_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
