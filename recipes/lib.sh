@@ -1,7 +1,7 @@
 # Shared by all recipes: source it, set OUT, then call its functions.
 #
 #   DRY_RUN=1    print the commands, execute nothing (recipes at the scale of the paper)
-#   THREADS=N    threads of one process (default: all cores)
+#   THREADS=N    threads of one process (default: OMP_NUM_THREADS, or all cores; 1 on a machine that others use)
 #   WORKERS=N    processes of the data tools (default: all cores)
 #
 # Every stage writes to a temporary name and moves it to its own; a stage whose result is there is skipped, so a recipe
@@ -15,7 +15,7 @@ USER_DIR=$ROOT/fairseq_xling
 if [[ -d $ROOT/.venv/bin ]]; then PATH=$ROOT/.venv/bin:$PATH; fi
 DRY_RUN=${DRY_RUN:-}
 WORKERS=${WORKERS:-$(getconf _NPROCESSORS_ONLN)}
-export OMP_NUM_THREADS=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
+export OMP_NUM_THREADS=${THREADS:-${OMP_NUM_THREADS:-$(getconf _NPROCESSORS_ONLN)}}
 DEVICE=()
 if ! command -v nvidia-smi >/dev/null; then DEVICE=(--cpu); fi
 

@@ -32,6 +32,8 @@ def keep_root_logger() -> Iterator[None]:
 
     In fairseq's own commands, which configure logging before they import plugins, nothing changes.
     """
+    # says on import that tensorboardX is missing, which only its own speech task would use
+    logging.getLogger("fairseq.tasks.text_to_speech").setLevel(logging.WARNING)
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:

@@ -109,7 +109,8 @@ def draw_curves(logs: Sequence[Path], out: Path) -> None:
     Raises:
         UserError: a log cannot be read, or the picture cannot be written.
     """
-    axes = figure("Training loss", "update", "loss (bits)")
+    axes = figure("Training loss", "update", "loss")
+    validated = False
     for log in logs:
         train, valid = read_log(log)
         prefix = f"{log.stem}: " if len(logs) > 1 else ""
@@ -117,8 +118,9 @@ def draw_curves(logs: Sequence[Path], out: Path) -> None:
         for name in names:
             line = axes.plot(*_columns(train.get(name, [])), label=prefix + name.removeprefix("loss_"))[0]
             if name in valid:
+                validated = True
                 axes.plot(*_columns(valid[name]), "o", color=line.get_color(), markersize=4)
-    axes.legend(title="points: validation")
+    axes.legend(title="points: validation" if validated else None)
     save(axes, out)
 
 

@@ -99,8 +99,12 @@ class PairDataset(FairseqDataset):
         """Batches of an epoch by similar length; ``--batch-size`` counts pairs, ``--max-tokens`` both sides' padded tokens.
 
         Raises:
-            UserError: the longest pair does not fit ``--max-tokens``.
+            UserError: the longest pair does not fit ``--max-tokens``, or no batch can hold a negative.
         """
+        if self.train and max_sentences == 1:
+            raise UserError(
+                "--batch-size 1 leaves a pair without negatives to be told from; use at least 2, the paper 32"
+            )
         longest = int(self.examples.sizes.max())
         if max_tokens and max_tokens < longest:
             raise UserError(

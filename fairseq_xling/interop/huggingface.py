@@ -175,6 +175,7 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     config.save_pretrained(folder)
     state = {key: tensor.contiguous() for key, tensor in state.items()}
     _library("safetensors.torch").save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # safetensors writes for the owner only
     _write_tokenizer(library, loaded, folder)
 
 

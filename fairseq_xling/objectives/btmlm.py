@@ -50,6 +50,8 @@ class Btmlm(CrossLingualObjective):
         ratio = self.cfg.btmlm_pseudo_ratio
         if not 0 < ratio <= 1:
             raise UserError(f"--btmlm-pseudo-ratio {ratio} must be above 0 and at most 1")
+        if self.cfg.btmlm_start_update < 0:
+            raise UserError(f"--btmlm-start-update {self.cfg.btmlm_start_update} must not be negative")
         mono = self.data.mono_languages
         named = self.cfg.btmlm_languages
         chosen = [language.strip() for language in named.split(",")] if named else mono

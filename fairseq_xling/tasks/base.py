@@ -112,7 +112,14 @@ class DataBinTask(FairseqTask):
         epoch: int = 1,
         **kwargs: Any,
     ) -> MeasuredBatchIterator:
-        """Batches of an epoch; lengths are handled by the sources, so nothing is filtered here."""
+        """Batches of an epoch; lengths are handled by the sources, so nothing is filtered here.
+
+        Raises:
+            UserError: a batch size below 1.
+        """
+        for flag, value in (("--max-tokens", max_tokens), ("--batch-size", max_sentences)):
+            if value is not None and value < 1:
+                raise UserError(f"{flag} {value} must be at least 1; leave it out to have no such limit")
         dataset.set_epoch(epoch)
         batches = dataset.batches(epoch, max_tokens, max_sentences, required_batch_size_multiple, num_shards)
         return MeasuredBatchIterator(

@@ -34,7 +34,7 @@ class XlingTaskConfig(MmlmConfig, BtmlmConfig, DataBinTaskConfig):
     objective_shares: Optional[str] = field(
         default=None,
         metadata={
-            "help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1)"
+            "help": "share of --max-tokens and --batch-size each objective gets, in their order (default: equal parts of 1; a sum above 1 makes the update larger)"
         },
     )
 

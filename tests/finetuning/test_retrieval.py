@@ -148,6 +148,8 @@ def test_epoch_batches_fit_and_hold_every_pair_once(tmp_path):
         assert batch["tokens"].numel() <= 80
     with pytest.raises(UserError, match="--max-tokens 5 is less than the longest pair"):
         dataset.batches(1, max_tokens=5, max_sentences=None)
+    with pytest.raises(UserError, match="--batch-size 1 leaves a pair without negatives"):
+        dataset.batches(1, max_tokens=None, max_sentences=1)
 
 
 def test_each_side_may_use_all_positions_and_is_cut_to_them(tmp_path, caplog):

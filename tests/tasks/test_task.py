@@ -67,6 +67,7 @@ def test_objectives_weights_and_shares(data_bin):
         ({"leave_unmasked_prob": 0.6, "random_token_prob": 0.6}, "must not exceed 1 together"),
         ({"max_positions": 4}, "--max-positions 4: at least 8"),
         ({"sampling_alpha": 1.5}, "--sampling-alpha 1.5 must be between 0 and 1"),
+        ({"btmlm_start_update": -5}, "--btmlm-start-update -5 must not be negative"),
     ],
 )
 def test_wrong_options(data_bin, options, message):
@@ -121,6 +122,14 @@ def test_every_split_and_shard_reports_the_same_groups(tmp_path):
         part = task.datasets["train"].parts["mmlm"]
         groups.append({task.objectives["mmlm"].groups[part.example(i, epoch)["group"]] for i in range(len(part.sizes))})
     assert groups == [{"de", "en"}, {"en"}, {"de", "en"}]
+
+
+def test_batch_sizes_below_one(data_bin):
+    task = make_task(data_bin)
+    task.load_dataset("train")
+    for sizes, flag in (({"max_tokens": 0}, "--max-tokens 0"), ({"max_sentences": -1}, "--batch-size -1")):
+        with pytest.raises(UserError, match=f"{flag} must be at least 1"):
+            task.get_batch_iterator(task.datasets["train"], **sizes)
 
 
 def test_a_criterion_of_another_kind(data_bin):
