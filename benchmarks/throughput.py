@@ -12,6 +12,7 @@ processor time are reported beside them: where other jobs share the cores they a
 from __future__ import annotations
 
 import argparse
+import gc
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -36,6 +37,8 @@ def take_turns(contenders: dict[str, Callable[[], Contender]], rounds: int, upda
             samples[name].append(contender.measure(updates))
     for contender in running.values():
         contender.close()
+    running.clear()
+    gc.collect()  # models and trainers refer to each other
     return samples
 
 
