@@ -5,12 +5,13 @@
 #   BUDGET=smoke recipes/mini/ernie_m.sh out/smoke   the whole chain in under three minutes, numbers without meaning
 #   SEEDS="1 2 3" ROWS="mmlm tlm" ...                more seeds, fewer rows
 #
-# Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update. Result: retrieval
-# accuracy of all layers, both directions, on the validation part, in OUT/report.md and OUT/results.json. A row that is
-# finished is not made again; an interrupted one goes on from its last checkpoint.
+# Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update.
+# Result: retrieval accuracy of all layers, both directions, on the validation part, in OUT/report.md and
+# OUT/results.json. A row that is finished is not made again; an interrupted one goes on from its last checkpoint.
 #
 # Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on).
-# Hardware and duration: see BUDGET below; a GPU is used if there is one.
+# Hardware: 2 CPU cores, or a GPU if there is one. Duration: hours on a CPU, most for ernie_m, whose update has four
+# batches; the README's table says what its run took.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
