@@ -53,6 +53,8 @@ class Btmlm(CrossLingualObjective):
         if self.cfg.btmlm_start_update < 0:
             raise UserError(f"--btmlm-start-update {self.cfg.btmlm_start_update} must not be negative")
         mono = self.data.mono_languages
+        if not mono:
+            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text")
         named = self.cfg.btmlm_languages
         chosen = [language.strip() for language in named.split(",")] if named else mono
         for language in chosen:
@@ -77,8 +79,6 @@ class Btmlm(CrossLingualObjective):
                             f"para/{pair}: btmlm needs monolingual text of {language!r}, {self.data.root / 'mono' / language} is missing; "
                             "add it, or name the languages btmlm shall use with --btmlm-languages"
                         )
-        if not chosen:
-            raise UserError(f"{self.data.root / 'mono'}: no language in it; the objective btmlm needs monolingual text")
         return list(chosen)
 
     def source(self, split: str, epoch: int) -> Monolingual | None:

@@ -277,8 +277,10 @@ def test_language_without_monolingual_text(tmp_path):
 
 
 def test_no_monolingual_text_at_all(tmp_path):
-    with pytest.raises(UserError, match=r"btmlm needs monolingual text of 'de'"):
+    with pytest.raises(UserError, match=r"/mono: no language in it; the objective btmlm needs monolingual text"):
         make_task(data(tmp_path, "", "de-en"), objectives="btmlm")
+    with pytest.raises(UserError, match=r"btmlm needs monolingual text of 'en'"):
+        make_task(data(tmp_path / "half", "de", "de-en"), objectives="btmlm")
     empty = data(tmp_path / "none", "", "")
     (empty / "languages.txt").write_text("de\n")
     with pytest.raises(UserError, match=r"/mono: no language in it; the objective btmlm needs monolingual text"):
