@@ -19,7 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 DATA=${DATA:-$ROOT/examples/data/text}
 OUT=${OUT:-$ROOT/out/demo}
 case ${BUDGET:=full} in
-    full) defaults=(500 600) ;;
+    full) defaults=(250 600) ;;
     smoke) defaults=(8 8) ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
@@ -154,7 +154,7 @@ evaluate() {  # evaluate NAME CHECKPOINT
 }
 
 stage "pre-training: mmlm, tlm, camlm and btmlm, $UPDATES updates"
-train "$OUT/pretrain" "$DATA_BIN" --task btmlm "${shared[@]}" --lr 2e-3 --warmup-updates "$(part "$UPDATES" 10)" \
+train "$OUT/pretrain" "$DATA_BIN" --task btmlm "${shared[@]}" --lr 5e-4 --warmup-updates "$(part "$UPDATES" 10)" \
     --total-num-update "$UPDATES" --max-update "$UPDATES" --max-tokens "$MAX_TOKENS" --mask-prob 0.25 \
     --log-interval "$(part "$UPDATES" 20)" --validate-interval-updates "$(part "$UPDATES" 4)" \
     --save-interval-updates "$(part "$UPDATES" 4)" --keep-interval-updates 1
