@@ -10,7 +10,7 @@
 #   train.<a>-<b>.<a> and .<b>    for each language pair, as in train.en-de.en and train.en-de.de
 # and, in the same way, valid.*; without them the last tenth of train.* (at most 1,000 lines) is held out.
 #
-# Hardware: 2 CPU cores (a GPU is used if there is one), 2 GB of memory. Duration: about 4 minutes. Result: $OUT/report.md and results.json.
+# Hardware: 2 CPU cores (a GPU is used if there is one), 2 GB of memory. Duration: two and a half minutes after set-up. Result: $OUT/report.md and results.json.
 # BUDGET=smoke makes a few updates only; VOCAB_SIZE, UPDATES, TUNING_UPDATES, MAX_TOKENS and the variables of lib.sh
 # change the defaults below.
 
