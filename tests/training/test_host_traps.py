@@ -116,7 +116,8 @@ def test_no_thread_reads_ahead_at_the_end_of_a_run(train, tmp_path):
     def forbid():
         del iterators.BackgroundConsumer
 
-    train(tmp_path / "run", "--max-update", "3", prepare=forbid)
+    state = train(tmp_path / "run", "--max-update", "3", prepare=forbid)
+    assert state["optimizer_history"][-1]["num_updates"] == 3
 
 
 def test_a_loss_that_is_not_finite_names_objective_and_examples(start, tmp_path):
