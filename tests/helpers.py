@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from fairseq_xling.data.databin import load_languages
 from fairseq_xling.data.examples import collate
 from fairseq_xling.data.masking import Symbols
 from fairseq_xling.models import XlingModel, XlingModelConfig
+from fairseq_xling.objectives.base import Objective, masked_lm_loss
 from fairseq_xling.tasks import XlingTask, XlingTaskConfig
 
 Sentences = Iterable[Sequence[int]]
@@ -144,3 +146,9 @@ def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
     found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad(set_to_none=True)
     return found
+
+
+def loss_of(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> SimpleNamespace:
+    """An objective's loss on a batch by itself: ``mean`` with gradient, and the figures of `ObjectiveLoss`."""
+    mean, (figures,) = masked_lm_loss(model, [(objective, batch, 1.0)])
+    return SimpleNamespace(mean=mean, total=figures.total, count=figures.count, by_group=figures.by_group)

@@ -11,6 +11,7 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from ..models import XlingModel
+from ..objectives.base import masked_lm_loss
 from ..tasks.throughput import step_flops
 
 
@@ -32,28 +33,29 @@ class XlingCriterion(FairseqCriterion):
 
         Every process logs the same keys, zeros for an objective without a batch: fairseq sums the values by position.
         """
-        parameter = next(model.parameters())
-        total = parameter.new_zeros((), dtype=torch.float32)
+        zero = next(model.parameters()).new_zeros((), dtype=torch.float32)
         log: dict[str, Any] = {"sample_size": 1, "ntokens": 0, "nsentences": 0, "cells": 0, "flops": 0}
-        means = {}
+        present = {
+            name: (objective, sample[name], self.weights[name])
+            for name, objective in self.objectives.items()
+            if name in sample and objective.active(model)
+        }
+        total, figures = masked_lm_loss(model, list(present.values())) if present else (zero, [])
+        by_name = dict(zip(present, figures, strict=True))
+        for _, batch, _ in present.values():
+            log["ntokens"] += batch["num_tokens"]
+            log["nsentences"] += batch["tokens"].size(0)
+            log["cells"] += batch["tokens"].numel()
+            log["flops"] += step_flops(model, batch)
         for name, objective in self.objectives.items():
-            batch = sample.get(name)
-            out = None
-            if batch is not None and objective.active(model):
-                out = objective.loss(model, batch)
-                total = total + self.weights[name] * out.mean
-                means[name] = (out.mean.detach(), batch["id"])
-                log["ntokens"] += batch["num_tokens"]
-                log["nsentences"] += batch["tokens"].size(0)
-                log["cells"] += batch["tokens"].numel()
-                log["flops"] += step_flops(model, batch)
+            out = by_name.get(name)
             if model.training:
-                log[f"{name}_total"] = out.total if out else total.new_zeros(())
+                log[f"{name}_total"] = out.total if out else zero
                 log[f"{name}_count"] = out.count if out else 0
             else:
-                log[f"{name}_by_group"] = out.by_group if out else total.new_zeros(len(objective.groups), 3)
+                log[f"{name}_by_group"] = out.by_group if out else zero.new_zeros(len(objective.groups), 3)
         if model.training:
-            self._remember(model.num_updates, means)
+            self._remember(model.num_updates, {name: (by_name[name].mean, sample[name]["id"]) for name in present})
             log["loss"] = total.detach()
         return total, 1, log
 

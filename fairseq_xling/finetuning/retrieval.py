@@ -20,7 +20,7 @@ from ..data.masking import Symbols
 from ..data.sentences import own_tokens, pad_sentences
 from ..data.sources import SeparatePairs
 from ..errors import UserError
-from ..models import XlingModel
+from ..models import EncoderInput, XlingModel
 from ..modules.pooling import mean_pool
 from ..tasks.base import DataBinTask, DataBinTaskConfig
 from ..tasks.throughput import encoder_flops, log_throughput
@@ -241,7 +241,7 @@ class RetrievalCriterion(FairseqCriterion):
         cfg, symbols = self.task.cfg, self.task.data.symbols
         layer = self.task.layer(model)
         tokens = sample["tokens"]
-        states = model(tokens, padded=sample["padded"], num_layers=layer)
+        (states,) = model([EncoderInput(tokens, padded=sample["padded"])], num_layers=layer)
         x, y = mean_pool(states, own_tokens(tokens, symbols)).chunk(2)
         same = shared_sentences(sample["left"], sample["right"])
         scores = similarities(x, y, same, cfg.retrieval_scale, cfg.retrieval_threshold)

@@ -1,6 +1,7 @@
 """The XLM-R encoder as a registered fairseq model."""
 
 from .config import XlingModelConfig
+from .encoder import EncoderInput
 from .xling import XlingModel
 
-__all__ = ["XlingModel", "XlingModelConfig"]
+__all__ = ["EncoderInput", "XlingModel", "XlingModelConfig"]

@@ -1,9 +1,15 @@
-"""The XLM-R encoder: RoBERTa's architecture and parameter names, batch-first, with an optional visibility mask.
+"""The XLM-R encoder: RoBERTa's architecture and parameter names, with an optional visibility mask.
 
-Axes: B batch, T tokens, D width, H heads, M selected positions.
+Several batches of different shape go through it in one pass: their tokens are laid end to end, so that each weight is
+used, and its gradient made, once for all of them. Only the attention works on each batch by itself.
+
+Axes: B batch, T tokens, N tokens of all batches (the sum of their B * T), D width, H heads, M selected positions.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +18,38 @@ from torch import Tensor, nn
 from ..modules.attention import attention
 from ..modules.dropout import Dropout
 from .config import XlingModelConfig
+
+
+@dataclass(frozen=True)
+class EncoderInput:
+    """A batch for the encoder."""
+
+    tokens: Tensor
+    """(B, T) symbol ids"""
+    visible: Tensor | None = None
+    """bool (B, T, T), True = the query row may attend to the key column; None = all real tokens (the fast path)"""
+    languages: Tensor | None = None
+    """(B, T) rows of the mask-language table to add, 0 = none"""
+    positions: Tensor | None = None
+    """(B, T) position ids where they are not RoBERTa's"""
+    select: Tensor | None = None
+    """(M,) distinct positions in the flattened (B * T) tokens; the last layer computes only these"""
+    padded: bool = True
+    """False promises that there is no padding, which keeps the attention unmasked"""
+
+    def mask(self, pad: int) -> Tensor | None:
+        """What the attention is restricted to: bool (B, 1, 1 or T, T), True = visible."""
+        if self.visible is not None:
+            return self.visible.unsqueeze(1)
+        if not self.padded:
+            return None
+        real = self.tokens.ne(pad)
+        # a row of nothing but padding attends to itself: softmax over no key is NaN
+        return (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]
+
+
+# shape (B, T) and mask of each batch that the attention has to tell apart
+Layout = list[tuple[torch.Size, Tensor | None]]
 
 
 class SelfAttention(nn.Module):
@@ -24,14 +62,21 @@ class SelfAttention(nn.Module):
         self.dropout = cfg.attention_dropout
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x (B, T, D); mask None or bool (B, 1, 1 or T, T), True = visible. Returns the heads' output (B, T, D), unprojected."""
-        q, k, v = (
-            proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for proj in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        out = attention(q, k, v, mask, self.dropout if self.training else 0.0)
-        return out.transpose(1, 2).flatten(2)
+    def forward(self, x: Tensor, layout: Layout, select: Tensor | None) -> Tensor:
+        """x (N, D); select None or (M,). Returns the heads' output, unprojected, (N, D) or of the selected positions (M, D)."""
+        if select is None:
+            q = self.q_proj(x)
+        else:
+            q = torch.zeros_like(x).index_copy(0, select, self.q_proj(x.index_select(0, select)))
+        shapes = [shape for shape, _ in layout]
+        batches = (_split(projected, shapes) for projected in (q, self.k_proj(x), self.v_proj(x)))
+        outputs = []
+        for (_, mask), *qkv in zip(layout, *batches, strict=True):
+            q, k, v = (part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in qkv)
+            out = attention(q, k, v, mask, self.dropout if self.training else 0.0)
+            outputs.append(out.transpose(1, 2).flatten(2).flatten(0, 1))
+        out = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return out if select is None else out.index_select(0, select)
 
 
 class EncoderLayer(nn.Module):
@@ -49,12 +94,12 @@ class EncoderLayer(nn.Module):
         self.dropout = Dropout(cfg.dropout)
         self.activation_dropout = Dropout(cfg.activation_dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None, select: Tensor | None = None) -> Tensor:
-        """x (B, T, D) -> (B, T, D); with ``select`` (M,) flat positions -> (M, D), the only ones computed after the attention."""
+    def forward(self, x: Tensor, layout: Layout, select: Tensor | None = None) -> Tensor:
+        """x (N, D) -> (N, D); with ``select`` (M,) -> (M, D), the only positions that are needed."""
         residual = x
-        out = self.self_attn(self.self_attn_layer_norm(x) if self.normalize_before else x, mask)
+        out = self.self_attn(self.self_attn_layer_norm(x) if self.normalize_before else x, layout, select)
         if select is not None:
-            residual, out = (t.flatten(0, 1).index_select(0, select) for t in (residual, out))
+            residual = residual.index_select(0, select)
         x = residual + self.dropout(self.self_attn.out_proj(out))
         if not self.normalize_before:
             x = self.self_attn_layer_norm(x)
@@ -93,53 +138,67 @@ class SentenceEncoder(nn.Module):
         return real.cumsum(1) * real + self.pad
 
     def forward(
-        self,
-        tokens: Tensor,
-        visible: Tensor | None = None,
-        languages: Tensor | None = None,
-        positions: Tensor | None = None,
-        select: Tensor | None = None,
-        padded: bool = True,
-        all_layers: bool = False,
-        num_layers: int | None = None,
-    ) -> Tensor | list[Tensor]:
-        """Encode a batch.
+        self, batches: Sequence[EncoderInput], all_layers: bool = False, num_layers: int | None = None
+    ) -> list[Tensor] | list[list[Tensor]]:
+        """Encode batches of any shapes in one pass.
 
         Args:
-            tokens: (B, T) symbol ids.
-            visible: bool (B, T, T), True = query row may attend to key column; None = all real tokens (the fast path).
-            languages: (B, T) rows of the mask-language table to add, 0 = none.
-            positions: (B, T) position ids where they are not RoBERTa's.
-            select: (M,) positions in the flattened (B * T) tokens; the last layer computes only these.
-            padded: False promises that there is no padding, which keeps the attention unmasked.
-            all_layers: return the states after the embeddings and after every layer.
+            batches: all with ``select`` or all without.
+            all_layers: return the states after the embeddings and after every layer; for batches without ``select``.
             num_layers: stop after so many layers, at least 1; the states are then those of ``all_layers`` there.
 
         Returns:
-            (B, T, D), (M, D) with ``select``, or with ``all_layers`` a list of L + 1 tensors (B, T, D).
+            for each batch its states (B, T, D), or with ``select`` (M, D), or with ``all_layers`` a list of L + 1 of them.
         """
-        x = self.embed_tokens(tokens) + self.embed_positions(self.positions(tokens) if positions is None else positions)
-        if languages is not None and self.embed_languages is not None:
-            x = x + self.embed_languages(languages)
-        if self.layernorm_embedding is not None:
-            x = self.layernorm_embedding(x)
-        x = self.dropout(x)
-        mask = None
-        if visible is not None:
-            mask = visible.unsqueeze(1)
-        elif padded:
-            real = tokens.ne(self.pad)
-            # a row of nothing but padding attends to itself: softmax over no key is NaN
-            mask = (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]
+        x = self.dropout(self._embed(batches))
+        layout: Layout = [(batch.tokens.shape, batch.mask(self.pad)) for batch in batches]
         states = [x]
         layers = self.layers[:num_layers]
         for layer in layers[:-1]:
-            x = layer(x, mask)
+            x = layer(x, layout)
             states.append(x)
-        x = layers[-1](x, mask, select)
+        selected = [batch.select for batch in batches if batch.select is not None]
+        select = _select(batches)
+        x = layers[-1](x, layout, select)
         if self.layer_norm is not None and len(layers) == len(self.layers):
             x = self.layer_norm(x)
-        return [*states, x] if all_layers else x
+        shapes = [batch.tokens.shape for batch in batches]
+        if all_layers:
+            assert select is None
+            return [list(parts) for parts in zip(*(_split(x, shapes) for x in (*states, x)), strict=True)]
+        return _split(x, [part.shape for part in selected] or shapes)
+
+    def _embed(self, batches: Sequence[EncoderInput]) -> Tensor:
+        """Sum of the embeddings, normalised where the architecture does so. (N, D)"""
+        positions = [self.positions(batch.tokens) if batch.positions is None else batch.positions for batch in batches]
+        x = self.embed_tokens(_join(batch.tokens for batch in batches)) + self.embed_positions(_join(positions))
+        if self.embed_languages is not None and any(batch.languages is not None for batch in batches):
+            none = [torch.zeros_like(b.tokens) if b.languages is None else b.languages for b in batches]
+            x = x + self.embed_languages(_join(none))
+        return x if self.layernorm_embedding is None else self.layernorm_embedding(x)
+
+
+def _join(parts: Iterable[Tensor]) -> Tensor:
+    """Lay (B, T) tensors end to end. (N,)"""
+    return torch.cat([part.flatten() for part in parts])
+
+
+def _select(batches: Sequence[EncoderInput]) -> Tensor | None:
+    """The selected positions of all batches, counted over the tokens of all. (M,)"""
+    parts, start = [], 0
+    for batch in batches:
+        if batch.select is not None:
+            parts.append(batch.select + start)
+        start += batch.tokens.numel()
+    assert len(parts) in (0, len(batches))
+    return torch.cat(parts) if parts else None
+
+
+def _split(x: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Cut (N, D) into parts (..., D)."""
+    if len(shapes) == 1:
+        return [x.unflatten(0, shapes[0])]
+    return [part.unflatten(0, shape) for part, shape in zip(x.split([s.numel() for s in shapes]), shapes, strict=True)]
 
 
 class LMHead(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from .config import ALIASES, SHAPE_FIELDS, SHAPES, XlingModelConfig
-from .encoder import LMHead, SentenceEncoder
+from .encoder import EncoderInput, LMHead, SentenceEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +82,13 @@ class XlingModel(BaseFairseqModel):
         assert self.encoder.lm_head is not None
         return self.encoder.lm_head
 
-    def forward(self, tokens: Tensor, **kwargs: Any) -> Any:
-        """States of a batch, see `SentenceEncoder.forward`."""
-        return self.encoder.sentence_encoder(tokens, **kwargs)
+    def forward(
+        self, batches: Tensor | Sequence[EncoderInput], all_layers: bool = False, num_layers: int | None = None
+    ) -> Any:
+        """States of several batches in one pass, a list, see `SentenceEncoder.forward`; of one, where it is tokens (B, T)."""
+        if isinstance(batches, Tensor):
+            return self.encoder.sentence_encoder([EncoderInput(batches)], all_layers, num_layers)[0]
+        return self.encoder.sentence_encoder(batches, all_layers, num_layers)
 
     def max_positions(self) -> int:
         return self.encoder.sentence_encoder.max_positions

@@ -20,8 +20,8 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         return F.dropout(x, p, training)
     count = x.numel()
     bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None).view(torch.int16)[:count]
-    keep = bits.view(x.shape) >= dropped - _LEVELS // 2
-    return x * keep.to(x.dtype).mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0)
+    keep = torch.ge(bits.view(x.shape), dropped - _LEVELS // 2, out=torch.empty_like(x))
+    return x * keep.mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0)
 
 
 class Dropout(nn.Module):

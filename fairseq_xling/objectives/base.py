@@ -1,6 +1,7 @@
-"""What every objective is: how its examples look, the heads it needs, its loss."""
+"""What every objective is: how its examples look, the heads it needs, what the encoder sees; and the loss of a mix of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,8 +14,8 @@ from torch import Tensor
 from ..data.databin import DataBin
 from ..data.examples import Example
 from ..data.sources import Source
-from ..models import XlingModel
-from ..modules.lm_loss import linear_cross_entropy_sum
+from ..models import EncoderInput, XlingModel
+from ..modules.lm_loss import linear_cross_entropy
 
 LANG_EMBEDDING = ChoiceEnum(["mask", "all", "none"])
 
@@ -45,20 +46,25 @@ class ObjectiveConfig(FairseqDataclass):
 
 @dataclass(frozen=True)
 class ObjectiveLoss:
-    """What an objective returns for a batch; losses are in nats."""
+    """How an objective fared on a batch; losses are in nats, without gradient."""
 
-    mean: Tensor
-    """scalar, with gradient in training"""
     total: Tensor
-    """scalar, the sum over the predictions, without gradient"""
+    """scalar, the sum over the predictions"""
     count: int
     """number of predictions"""
     by_group: Tensor | None
     """evaluation only, (G, 3): summed loss, correct predictions and number of predictions of each of the ``groups``"""
 
+    @property
+    def mean(self) -> Tensor:
+        """scalar, the average over the predictions, 0 if there are none"""
+        return self.total / max(self.count, 1)
+
 
 class Objective(ABC):
-    """One pre-training objective. A new one is a file in this folder, a line in `fairseq_xling.objectives` and a test file.
+    """One pre-training objective: predicts tokens from what it lets the encoder see.
+
+    A new one is a file in this folder, a line in `fairseq_xling.objectives` and a test file.
 
     Args:
         cfg: the options.
@@ -106,27 +112,44 @@ class Objective(ABC):
         return True
 
     @abstractmethod
-    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
-        """Compute the loss of a batch (see `fairseq_xling.data.examples.collate`)."""
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
+        """What the encoder is given of a batch (see `fairseq_xling.data.examples.collate`), with ``select`` its ``predict``."""
 
 
 def masked_lm_loss(
-    model: XlingModel, states: Tensor, batch: dict[str, Any], pad: int, num_groups: int
-) -> ObjectiveLoss:
-    """Cross entropy at the predicted positions.
+    model: XlingModel, parts: Sequence[tuple[Objective, dict[str, Any], float]]
+) -> tuple[Tensor, list[ObjectiveLoss]]:
+    """Cross entropy at the predicted positions of a batch of each objective, in one pass of the encoder and the output layer.
 
     Args:
-        states: (M, D) final states of the predicted positions.
-        batch: with ``target`` (M,), where <pad> counts nothing, and ``target_group`` (M,).
+        parts: objective, batch and weight.
+
+    Returns:
+        scalar Σ weight · mean, with gradient in training, and the objectives' own figures.
     """
-    head, target = model.lm_head, batch["target"]
-    count = batch["num_predictions"]
+    batches = [batch for _, batch, _ in parts]
+    states = torch.cat(model([objective.inputs(model, batch) for objective, batch, _ in parts]))
+    target = torch.cat([batch["target"] for batch in batches])
+    # a batch without predictions has a dummy, which counts nothing
+    factors = [weight / batch["num_predictions"] if batch["num_predictions"] else 0.0 for _, batch, weight in parts]
+    sizes = [len(batch["target"]) for batch in batches]
+    scale = torch.cat(
+        [states.new_full((n,), factor, dtype=torch.float32) for n, factor in zip(sizes, factors, strict=True)]
+    )
+    head = model.lm_head
     if model.training:
-        total = linear_cross_entropy_sum(head.transform(states), head.weight, head.bias, target, ignore_index=pad)
-        return ObjectiveLoss(total / max(count, 1), total.detach(), count, None)
+        loss, losses = linear_cross_entropy(head.transform(states), head.weight, head.bias, target, scale)
+        return loss, [
+            ObjectiveLoss(own.sum() if batch["num_predictions"] else own.new_zeros(()), batch["num_predictions"], None)
+            for own, batch in zip(losses.split(sizes), batches, strict=True)
+        ]
     logits = head(states).float()
-    losses = F.cross_entropy(logits, target, reduction="none", ignore_index=pad).detach()
-    real = target.ne(pad)
-    per_prediction = torch.stack([losses, (logits.argmax(1) == target) & real, real], dim=1)
-    by_group = losses.new_zeros(num_groups, 3).index_add_(0, batch["target_group"], per_prediction)
-    return ObjectiveLoss(losses.sum() / max(count, 1), losses.sum(), count, by_group)
+    losses = F.cross_entropy(logits, target, reduction="none").detach()
+    table = torch.stack([losses, logits.argmax(1) == target, torch.ones_like(losses)], dim=1)
+    figures = []
+    for own, (objective, batch, _) in zip(table.split(sizes), parts, strict=True):
+        by_group = own.new_zeros(len(objective.groups), 3)
+        if batch["num_predictions"]:
+            by_group.index_add_(0, batch["target_group"], own)
+        figures.append(ObjectiveLoss(by_group[:, 0].sum(), batch["num_predictions"], by_group))
+    return losses @ scale, figures

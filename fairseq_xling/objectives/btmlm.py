@@ -16,9 +16,9 @@ from ..data.masking import choose_positions, corrupt
 from ..data.pairs import NUM_PAIR_SPECIALS, join_pair
 from ..data.sources import Monolingual, Source
 from ..errors import UserError
-from ..models import XlingModel
+from ..models import EncoderInput, XlingModel
 from ..modules.visibility import cross_sentence_visibility
-from .base import ObjectiveConfig, ObjectiveLoss, masked_lm_loss
+from .base import ObjectiveConfig
 from .tlm import CrossLingualObjective, mask_at
 
 
@@ -123,26 +123,28 @@ class Btmlm(CrossLingualObjective):
     def active(self, model: XlingModel) -> bool:
         return not model.training or model.num_updates >= self.cfg.btmlm_start_update
 
-    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
         pseudo = self.generate(model, batch)
         tokens = batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
-        inputs = self.encoder_inputs(model, tokens, batch)
-        states = model(tokens, select=batch["predict"], padded=batch["padded"], **inputs)
-        return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))
+        marks = self.marks(model, tokens, batch)
+        return EncoderInput(tokens, select=batch["predict"], padded=batch["padded"], **marks)
 
     @torch.no_grad()
     def generate(self, model: XlingModel, batch: dict[str, Any]) -> Tensor:
         """Stage 1: the most probable ordinary symbol at every placeholder, in one forward pass without dropout. (P,)"""
         clean = batch["clean"]
-        training = model.training
-        model.eval()
-        states = model(
+        stage_1 = EncoderInput(
             clean,
             visible=cross_sentence_visibility(batch["segment"], mask_at(clean, batch["placeholders"])),
             select=batch["placeholders"],
-            **self.encoder_inputs(model, clean, batch),
+            **self.marks(model, clean, batch),
         )
+        training = model.training
+        model.eval()
+        try:
+            (states,) = model([stage_1])
+        finally:
+            model.train(training)
         logits = model.lm_head(states)
-        model.train(training)
         logits[:, self.symbols.special] = float("-inf")
         return logits.argmax(1)

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models import XlingModel
+from ..models import EncoderInput, XlingModel
 from ..modules.visibility import cross_sentence_visibility
-from .base import ObjectiveLoss, masked_lm_loss
 from .tlm import PairObjective, mask_at
 
 
@@ -29,12 +28,11 @@ class Camlm(PairObjective):
         corrupted[predict] = self.symbols.mask
         return corrupted
 
-    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
         tokens = batch["tokens"]
-        states = model(
+        return EncoderInput(
             tokens,
             visible=cross_sentence_visibility(batch["segment"], mask_at(tokens, batch["predict"])),
             select=batch["predict"],
-            **self.encoder_inputs(model, tokens, batch),
+            **self.marks(model, tokens, batch),
         )
-        return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))

@@ -10,8 +10,8 @@ from ..data.examples import Example
 from ..data.masking import choose_positions, corrupt
 from ..data.sources import Monolingual
 from ..errors import UserError
-from ..models import XlingModel
-from .base import Objective, ObjectiveConfig, ObjectiveLoss, masked_lm_loss
+from ..models import EncoderInput, XlingModel
+from .base import Objective, ObjectiveConfig
 
 BREAK_MODES = ChoiceEnum(["eos", "complete", "complete_doc", "none"])
 
@@ -62,6 +62,5 @@ class Mmlm(Objective):
             "group": self.group_number[language],
         }
 
-    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
-        states = model(batch["tokens"], select=batch["predict"], padded=batch["padded"])
-        return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
+        return EncoderInput(batch["tokens"], select=batch["predict"], padded=batch["padded"])

@@ -14,8 +14,8 @@ from ..data.masking import choose_positions, corrupt
 from ..data.pairs import join_pair
 from ..data.sources import Parallel
 from ..errors import UserError
-from ..models import XlingModel
-from .base import Objective, ObjectiveLoss, masked_lm_loss
+from ..models import EncoderInput, XlingModel
+from .base import Objective
 
 
 class CrossLingualObjective(Objective):
@@ -30,23 +30,23 @@ class CrossLingualObjective(Objective):
         """Rows of the mask-language table (row 0 means no language)."""
         return [self.data.languages.index(language) + 1 for language in languages]
 
-    def encoder_inputs(self, model: XlingModel, tokens: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The languages and positions of a pair, as `SentenceEncoder.forward` takes them.
+    def marks(self, model: XlingModel, tokens: Tensor, batch: dict[str, Any]) -> dict[str, Any]:
+        """The languages and positions of a pair, as `EncoderInput` takes them.
 
         Args:
             tokens: (B, T), whose <mask>s get their sentence's language.
             batch: with ``segment`` (B, T) and ``languages`` (B, 2).
         """
-        inputs = {}
+        marks = {}
         segment = batch["segment"]
         if self.cfg.lang_embedding != "none":
             languages = batch["languages"].gather(1, segment.clamp(min=0).long())
             shown = tokens.eq(self.symbols.mask) if self.cfg.lang_embedding == "mask" else segment.ge(0)
-            inputs["languages"] = languages * shown
+            marks["languages"] = languages * shown
         if self.cfg.reset_positions:
             positions = model.encoder.sentence_encoder.positions(tokens)
-            inputs["positions"] = positions - segment.eq(1) * segment.eq(0).sum(1, keepdim=True)
-        return inputs
+            marks["positions"] = positions - segment.eq(1) * segment.eq(0).sum(1, keepdim=True)
+        return marks
 
 
 class PairObjective(CrossLingualObjective):
@@ -89,10 +89,9 @@ class Tlm(PairObjective):
 
     name = "tlm"
 
-    def loss(self, model: XlingModel, batch: dict[str, Any]) -> ObjectiveLoss:
-        inputs = self.encoder_inputs(model, batch["tokens"], batch)
-        states = model(batch["tokens"], select=batch["predict"], padded=batch["padded"], **inputs)
-        return masked_lm_loss(model, states, batch, self.symbols.pad, len(self.groups))
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
+        marks = self.marks(model, batch["tokens"], batch)
+        return EncoderInput(batch["tokens"], select=batch["predict"], padded=batch["padded"], **marks)
 
 
 def mask_at(tokens: Tensor, flat_positions: Tensor) -> Tensor:

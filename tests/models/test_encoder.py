@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from fairseq.models.roberta import RobertaModel
 from torch import Tensor
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.models import XlingModel, XlingModelConfig
+from fairseq_xling.models import EncoderInput, XlingModel, XlingModelConfig
 from fairseq_xling.models.config import ALIASES, SHAPES
-from tests.helpers import EOS, MASK, PAD, make_model, make_task, randomize, small_data_bin
+from tests.helpers import EOS, MASK, PAD, gradients, make_model, make_task, randomize, small_data_bin
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_padding_mask_and_visibility_equal_naive_attention(task, pre_norm, heads
         torch.manual_seed(0)
         visible = (torch.rand(3, 7, 7) < 0.5) | torch.eye(7, dtype=torch.bool)  # another matrix for every sample
         languages = torch.randint(0, 4, (3, 7))
-        found = model(TOKENS, visible=visible, languages=languages)
+        (found,) = model([EncoderInput(TOKENS, visible=visible, languages=languages)])
         torch.testing.assert_close(found, naive(model, TOKENS, visible, languages)[-1], rtol=1e-5, atol=1e-5)
 
 
@@ -122,11 +123,45 @@ def test_equals_fairseqs_roberta_with_the_same_parameter_names(data_bin, pre_nor
 @pytest.mark.parametrize("pre_norm", [False, True])
 def test_selecting_is_gathering_afterwards(task, pre_norm):
     model = make_model(task, layers=2, encoder_normalize_before=pre_norm)
-    select = torch.tensor([2, 0, 8, 16, 16])
-    for options in ({}, {"visible": torch.eye(7, dtype=torch.bool).expand(3, 7, 7)}):
-        states = model(TOKENS, **options).flatten(0, 1)[select]
-        torch.testing.assert_close(model(TOKENS, select=select, **options), states, rtol=1e-6, atol=1e-6)
-    assert model(TOKENS, select=select[:0]).shape == (0, 16)
+    select = torch.tensor([2, 0, 8, 16])
+    for visible in (None, torch.eye(7, dtype=torch.bool).expand(3, 7, 7)):
+        outputs, grads = [], []
+        for selected in (select, None):
+            (states,) = model([EncoderInput(TOKENS, visible=visible, select=selected)])
+            outputs.append(states if selected is not None else states.flatten(0, 1)[select])
+            outputs[-1].square().sum().backward()
+            grads.append(gradients(model))
+        torch.testing.assert_close(*outputs, rtol=1e-6, atol=1e-6)
+        assert grads[0].keys() == grads[1].keys()
+        for name, grad in grads[0].items():
+            torch.testing.assert_close(grad, grads[1][name], rtol=1e-5, atol=1e-6)
+    (nothing,) = model([EncoderInput(TOKENS, select=select[:0])])
+    assert nothing.shape == (0, 16)
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_batches_in_one_pass_are_batches_one_by_one(task, pre_norm):
+    """Of different shapes, with and without a matrix, languages and positions of their own."""
+    model = make_model(task, layers=3, encoder_normalize_before=pre_norm)
+    short = TOKENS[1:, :5]
+    batches = [
+        EncoderInput(TOKENS),
+        EncoderInput(TOKENS[:1], padded=False, languages=torch.tensor([[0, 1, 2, 3, 0, 1, 2]])),
+        EncoderInput(short, visible=(torch.rand(2, 5, 5) < 0.5) | torch.eye(5, dtype=torch.bool)),
+        EncoderInput(short, positions=torch.tensor([[2, 3, 2, 3, 4]] * 2)),
+    ]
+    together = model(batches)
+    for batch, states in zip(batches, together, strict=True):
+        real = batch.tokens.ne(PAD)
+        torch.testing.assert_close(states[real], model([batch])[0][real], rtol=1e-5, atol=1e-5)
+    layers = model(batches, all_layers=True)
+    for batch, states, last in zip(batches, layers, together, strict=True):
+        assert len(states) == 4
+        assert torch.equal(states[-1], last)
+        torch.testing.assert_close(states[1], model([batch], num_layers=1)[0], rtol=1e-5, atol=1e-5)
+    selected = [replace(batch, select=torch.tensor([3, 1])) for batch in batches]
+    for states, last in zip(model(selected), together, strict=True):
+        torch.testing.assert_close(states, last.flatten(0, 1)[[3, 1]], rtol=1e-5, atol=1e-5)
 
 
 def test_promising_that_there_is_no_padding(task, monkeypatch):
@@ -138,7 +173,7 @@ def test_promising_that_there_is_no_padding(task, monkeypatch):
         "scaled_dot_product_attention",
         lambda *args, attn_mask=None, **kw: masks.append(attn_mask) or original(*args, attn_mask=attn_mask, **kw),
     )
-    fast = model(TOKENS[:1], padded=False)
+    (fast,) = model([EncoderInput(TOKENS[:1], padded=False)])
     assert masks == [None, None]  # the fast path
     torch.testing.assert_close(fast, model(TOKENS[:1]), rtol=1e-6, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""The fused cross entropy is the plain one."""
+"""The chunked cross entropy and its gradients are those of the definition."""
 
 from __future__ import annotations
 
@@ -9,59 +9,77 @@ from torch import Tensor
 
 from fairseq_xling.modules import lm_loss
 
-IGNORED = 1
+V, D = 50, 16
 
 
-def inputs(rows: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def inputs(rows: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, ...]:
     torch.manual_seed(0)
-    hidden, weight, bias = torch.randn(rows, 16), torch.randn(50, 16), torch.randn(50)
-    target = torch.randint(0, 50, (rows,))
-    target[::3] = IGNORED
-    return *(t.to(dtype).requires_grad_() for t in (hidden, weight, bias)), target
+    hidden, weight, bias = torch.randn(rows, D), torch.randn(V, D), torch.randn(V)
+    scale = torch.rand(rows)
+    scale[::3] = 0
+    leaves = (t.to(dtype).requires_grad_() for t in (hidden, weight, bias))
+    return *leaves, torch.randint(0, V, (rows,)), scale
 
 
-def loss_and_gradients(rows: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    hidden, weight, bias, target = inputs(rows, dtype)
-    loss = lm_loss.linear_cross_entropy_sum(hidden, weight, bias, target, IGNORED)
-    loss.backward()
-    return [loss.detach(), hidden.grad, weight.grad, bias.grad]
+def computed(rows: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    hidden, weight, bias, target, scale = inputs(rows, dtype)
+    loss, losses = lm_loss.linear_cross_entropy(hidden, weight, bias, target, scale)
+    assert not losses.requires_grad
+    (3 * loss).backward()
+    return [loss.detach(), losses, hidden.grad, weight.grad, bias.grad]
 
 
 def by_definition(rows: int) -> list[Tensor]:
-    """-Σ log softmax(h·Wᵀ + b)[target] over the targets that count, in double precision."""
-    hidden, weight, bias, target = inputs(rows, torch.float64)
-    log_probs = torch.log_softmax(hidden @ weight.T + bias, dim=1)
-    real = target != IGNORED
-    loss = -log_probs[real, target[real]].sum()
-    loss.backward()
-    return [loss.detach(), hidden.grad, weight.grad, bias.grad]
+    """-Σ scale · log softmax(h·Wᵀ + b)[target], in double precision."""
+    hidden, weight, bias, target, scale = inputs(rows, torch.float64)
+    losses = -torch.log_softmax(hidden @ weight.T + bias, dim=1)[range(rows), target]
+    loss = (losses * scale).sum()
+    (3 * loss).backward()
+    return [loss.detach(), losses.detach(), hidden.grad, weight.grad, bias.grad]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 7, 40, lm_loss.CHUNK_ROWS + 3])
-@pytest.mark.parametrize("fused", [True, False])
-def test_value_and_gradients(rows, fused, monkeypatch):
-    if not fused:
-        monkeypatch.setattr(lm_loss, "_fused", None)
-    elif lm_loss._fused is None:
-        pytest.skip("this PyTorch has no fused linear cross entropy")
-    for found, expected in zip(loss_and_gradients(rows), by_definition(rows), strict=True):
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 40])
+def test_value_and_gradients(rows, monkeypatch):
+    monkeypatch.setattr(lm_loss, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(lm_loss, "CHUNK_LOGITS", 8 * V)
+    for found, expected in zip(computed(rows), by_definition(rows), strict=True):
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("fused", [True, False])
-def test_ignored_targets_count_nothing(fused, monkeypatch):
-    if not fused:
-        monkeypatch.setattr(lm_loss, "_fused", None)
-    loss, *grads = loss_and_gradients(1)  # row 0 is ignored
+def test_what_counts_nothing_has_no_gradient():
+    loss, _, *grads = computed(1)  # row 0 is scaled by 0
     assert loss == 0
     assert not any(grad.any() for grad in grads)
 
 
-def test_half_precision_is_summed_in_single():
-    loss, hidden_grad, *_ = loss_and_gradients(40, torch.bfloat16)
-    assert loss.dtype == torch.float32
-    assert hidden_grad.dtype == torch.bfloat16
-    hidden, weight, bias, target = inputs(40, torch.bfloat16)
-    expected = F.cross_entropy(F.linear(hidden, weight, bias).float(), target, ignore_index=IGNORED, reduction="sum")
-    assert loss == expected.detach()
+def test_the_logits_of_one_chunk_are_in_memory(monkeypatch):
+    monkeypatch.setattr(lm_loss, "CHUNK_ROWS", 8)
+    monkeypatch.setattr(lm_loss, "CHUNK_LOGITS", 8 * V)
+    rows = []
+    original = torch.log_softmax
+    monkeypatch.setattr(torch, "log_softmax", lambda x, dim: rows.append(len(x)) or original(x, dim))
+    hidden, weight, bias, target, scale = inputs(20)
+    loss, _ = lm_loss.linear_cross_entropy(hidden, weight, bias, target, scale)
+    assert rows == [8, 8, 4]
+    loss.backward()
+    assert rows == [8, 8, 4]  # nothing is computed again
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_single(dtype):
+    loss, losses, hidden_grad, *_ = computed(40, dtype)
+    assert loss.dtype == losses.dtype == torch.float32
+    assert hidden_grad.dtype == dtype
+    hidden, weight, bias, target, scale = inputs(40, dtype)
+    expected = F.cross_entropy(F.linear(hidden, weight, bias).float(), target, reduction="none")
+    assert torch.equal(losses, expected.detach())
+    assert loss == (expected @ scale).detach()
+
+
+def test_small_fp16_gradients_survive_loss_scaling():
+    """A gradient that fp16 cannot hold becomes one it can, if the scale comes before the cast."""
+    hidden, weight, bias, target, _ = inputs(4, torch.float16)
+    loss, _ = lm_loss.linear_cross_entropy(hidden, weight, bias, target, torch.full((4,), 1e-9))
+    (loss * 2.0**30).backward()
+    assert all(leaf.grad.any() for leaf in (hidden, weight, bias))

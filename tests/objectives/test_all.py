@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fairseq_xling.objectives import MIXES, OBJECTIVES
-from tests.helpers import EOS, MASK, PAD, batch_of, build_examples, gradients, make_model, make_task
+from tests.helpers import EOS, MASK, PAD, batch_of, build_examples, gradients, loss_of, make_model, make_task
 
 NAMES = list(OBJECTIVES)
 
@@ -34,8 +34,8 @@ def test_a_batch_of_many_is_many_batches_of_one(task, model, final_states, name,
     together = final_states(objective, model, batch_of(*examples, left_pad=left_pad))
     alone = torch.cat([final_states(objective, model, batch_of(built)) for built in examples])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
-    losses = [objective.loss(model, batch_of(built)).total for built in examples]
-    total = objective.loss(model, batch_of(*examples, left_pad=left_pad)).total
+    losses = [loss_of(objective, model, batch_of(built)).total for built in examples]
+    total = loss_of(objective, model, batch_of(*examples, left_pad=left_pad)).total
     torch.testing.assert_close(total, torch.stack(losses).sum(), rtol=1e-5, atol=1e-5)
 
 
@@ -83,9 +83,9 @@ def empty_example(tokens: list[int]) -> dict[str, Any]:
 def test_a_batch_without_predictions_does_no_harm(task, name, rows):
     objective, model = task.objectives[name], make_model(task)
     batch = batch_of(*map(empty_example, rows))
-    evaluated = objective.loss(model, batch)
+    evaluated = loss_of(objective, model, batch)
     assert evaluated.by_group.sum() == 0
-    trained = objective.loss(model.train(), batch)
+    trained = loss_of(objective, model.train(), batch)
     assert trained.mean.item() == trained.total.item() == evaluated.mean.item() == 0
     assert trained.count == evaluated.count == 0
     trained.mean.backward()
@@ -99,8 +99,8 @@ def test_padding_rows_among_real_ones_do_no_harm(task, name):
     real = with_predictions(task, name, 2)
     fields = real[0].keys() | {"predict"}
     padding = {key: value for key, value in empty_example([PAD] * 4).items() if key in fields}
-    out = objective.loss(model, batch_of(*real, padding))
-    torch.testing.assert_close(out.total, objective.loss(model, batch_of(*real)).total, rtol=1e-5, atol=1e-5)
+    out = loss_of(objective, model, batch_of(*real, padding))
+    torch.testing.assert_close(out.total, loss_of(objective, model, batch_of(*real)).total, rtol=1e-5, atol=1e-5)
     out.mean.backward()
     assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
 
@@ -109,7 +109,7 @@ def test_training_and_evaluation_agree(task, name):
     """The fused loss of training is the plain one of evaluation."""
     objective, model = task.objectives[name], make_model(task)
     batch = batch_of(*with_predictions(task, name))
-    evaluated, trained = objective.loss(model.eval(), batch), objective.loss(model.train(), batch)
+    evaluated, trained = loss_of(objective, model.eval(), batch), loss_of(objective, model.train(), batch)
     torch.testing.assert_close(trained.mean, evaluated.mean, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(trained.total, evaluated.total, rtol=1e-5, atol=1e-6)
     assert trained.count == evaluated.count == len(batch["target"])
@@ -123,7 +123,7 @@ def test_every_parameter_of_the_default_mix_gets_a_gradient(data_bin):
         task = make_task(data_bin, task_name)
         model = make_model(task).train()
         for objective in objectives:
-            task.objectives[objective].loss(model, batch_of(*with_predictions(task, objective))).mean.backward()
+            loss_of(task.objectives[objective], model, batch_of(*with_predictions(task, objective))).mean.backward()
         assert gradients(model).keys() == dict(model.named_parameters()).keys(), task_name
         assert ("embed_languages" in str(list(model.state_dict()))) == (task_name != "mmlm")
 
@@ -133,5 +133,6 @@ def test_loss_of_an_untrained_model_is_near_uniform(data_bin, name):
 
     task = make_task(data_bin)
     cfg = XlingModelConfig(encoder_layers=2, encoder_embed_dim=32, encoder_attention_heads=2, max_positions=64)
-    out = task.objectives[name].loss(XlingModel.build_model(cfg, task).eval(), batch_of(*with_predictions(task, name)))
+    model = XlingModel.build_model(cfg, task).eval()
+    out = loss_of(task.objectives[name], model, batch_of(*with_predictions(task, name)))
     assert out.mean.item() == pytest.approx(math.log(MASK + 1), rel=0.1)

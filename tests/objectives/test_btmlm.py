@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
+from fairseq_xling.models import EncoderInput
 from fairseq_xling.modules.visibility import cross_sentence_visibility
 from fairseq_xling.objectives.tlm import mask_at
 from tests.helpers import (
@@ -19,6 +20,7 @@ from tests.helpers import (
     batch_of,
     build_examples,
     gradients,
+    loss_of,
     make_model,
     make_task,
     random_sentences,
@@ -71,22 +73,22 @@ def test_figure_4_cell_by_cell():
 
 
 def test_stage_1_hands_the_matrix_to_the_encoder(task, model, monkeypatch):
-    seen: list[dict[str, Any]] = []
+    seen: list[EncoderInput] = []
     original = model.encoder.sentence_encoder.forward
     monkeypatch.setattr(
         model.encoder.sentence_encoder,
         "forward",
-        lambda tokens, **kw: seen.append({"tokens": tokens, **kw}) or original(tokens, **kw),
+        lambda batches, *args: seen.extend(batches) or original(batches, *args),
     )
     batch = batch_of(FIGURE_3)
-    task.objectives["btmlm"].loss(model, batch)
+    loss_of(task.objectives["btmlm"], model, batch)
     assert len(seen) == 2  # one forward pass for all pseudo tokens, one for the loss
     rows = [[int(cell) for cell in line.split()[1:]] for line in FIGURE_4.strip().splitlines()[1:]]
-    assert torch.equal(seen[0]["visible"][0], torch.tensor(rows).bool())
-    assert torch.equal(seen[0]["tokens"], batch["clean"])
-    assert seen[0]["languages"].tolist() == [[0] * 7 + [2, 2, 2, 0]]
-    assert seen[1].get("visible") is None
-    assert seen[1]["languages"].tolist() == [[0, 0, 1] + [0] * 8]  # <mask>s of x only: the pseudo tokens are words
+    assert torch.equal(seen[0].visible[0], torch.tensor(rows).bool())
+    assert torch.equal(seen[0].tokens, batch["clean"])
+    assert seen[0].languages.tolist() == [[0] * 7 + [2, 2, 2, 0]]
+    assert seen[1].visible is None
+    assert seen[1].languages.tolist() == [[0, 0, 1] + [0] * 8]  # <mask>s of x only: the pseudo tokens are words
 
 
 def stage_1_reference(model: Any, one: dict[str, Any]) -> list[int]:
@@ -137,7 +139,7 @@ def test_stage_1_has_no_gradient_and_no_dropout_and_leaves_the_mode_alone(data_b
 def test_stage_2_loss_and_gradients_of_the_slow_reference(task):
     """Full attention over x with its <mask>s and the pseudo tokens, loss on x only."""
     objective, model = task.objectives["btmlm"], make_model(task, layers=2).double().train()
-    loss = objective.loss(model, batch_of(*EXAMPLES)).mean
+    loss = loss_of(objective, model, batch_of(*EXAMPLES)).mean
     loss.backward()
     fast = gradients(model)
     expected = 0.0

@@ -15,7 +15,7 @@ from fairseq_xling.data.examples import collate
 from fairseq_xling.models import XlingModel, XlingModelConfig
 from fairseq_xling.objectives import OBJECTIVES
 from fairseq_xling.tasks import XlingTask
-from tests.helpers import FIRST, build_examples, make_task, write_data_bin
+from tests.helpers import FIRST, build_examples, loss_of, make_task, write_data_bin
 
 PAIRS = 200
 
@@ -66,7 +66,7 @@ def test_learns_a_few_sentences_by_heart(multi30k, name):
     batch = collate(build_examples(task, name, count=32), task.data.symbols)
     losses = []
     for _ in range(100):
-        loss = task.objectives[name].loss(model, batch).mean
+        loss = loss_of(task.objectives[name], model, batch).mean
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers import EOS, FIRST, MASK, batch_of, build_examples, gradients, make_model, make_task, write_data_bin
+from tests.helpers import (
+    EOS,
+    FIRST,
+    MASK,
+    batch_of,
+    build_examples,
+    gradients,
+    loss_of,
+    make_model,
+    make_task,
+    write_data_bin,
+)
 from tests.objectives import reference
 
 
@@ -27,7 +38,7 @@ def test_loss_and_gradients_of_the_slow_reference(task):
         example([0, 5, 6, MASK, 8, 9, 10, 11, EOS], [3, 5], [7, 30]),
         example([0, MASK, EOS], [1], [9]),
     ]
-    loss = task.objectives["mmlm"].loss(model, batch_of(*examples)).mean
+    loss = loss_of(task.objectives["mmlm"], model, batch_of(*examples)).mean
     loss.backward()
     fast = gradients(model)
     expected = 0.0
@@ -129,7 +140,7 @@ def test_separators_within_a_block_are_not_predicted(tmp_path):
 
 def test_validation_by_language(task, model):
     examples = [{**FIGURE_1, "group": group} for group in (0, 2, 2)]
-    out = task.objectives["mmlm"].loss(model, batch_of(*examples))
+    out = loss_of(task.objectives["mmlm"], model, batch_of(*examples))
     assert task.objectives["mmlm"].groups == ["de", "en", "fr"]
     assert out.by_group[:, 2].tolist() == [2, 0, 4]
     assert out.by_group[2, 0].item() == pytest.approx(2 * out.by_group[0, 0].item(), rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,19 @@ import pytest
 import torch
 
 from fairseq_xling.data.pairs import join_pair
-from tests.helpers import EOS, FIRST, MASK, PAD, SYMBOLS, batch_of, build_examples, gradients, make_model, make_task
+from tests.helpers import (
+    EOS,
+    FIRST,
+    MASK,
+    PAD,
+    SYMBOLS,
+    batch_of,
+    build_examples,
+    gradients,
+    loss_of,
+    make_model,
+    make_task,
+)
 from tests.objectives import reference
 
 # <s> x1 M2 x3 </s> | </s> y4 M5 M6 y7 </s>
@@ -33,13 +46,13 @@ def test_the_pair_format_is_xlm_rs():
 def test_figure_2_every_position_sees_every_position(task, model):
     """No mask is given to the encoder: the matrix is all ones, read off by the gradient of each state by each token."""
     encoder = model.encoder.sentence_encoder
-    tokens = torch.tensor(example()["tokens"])[None]
-    embedded = encoder.embed_tokens(tokens).detach().requires_grad_()
+    given = task.objectives["tlm"].inputs(model, batch_of(example()))
+    embedded = encoder.embed_tokens(given.tokens[0]).detach().requires_grad_()
     handle = encoder.embed_tokens.register_forward_hook(lambda *args: embedded)
-    states = model(tokens, padded=False)
+    (states,) = model([replace(given, select=None)])
     handle.remove()
     influence = torch.stack(
-        [torch.autograd.grad(states[0, i].sum(), embedded, retain_graph=True)[0][0].abs().sum(1) for i in range(11)]
+        [torch.autograd.grad(states[0, i].sum(), embedded, retain_graph=True)[0].abs().sum(1) for i in range(11)]
     )
     assert (influence > 0).all()
 
@@ -66,7 +79,7 @@ def test_loss_and_gradients_of_the_slow_reference(data_bin, lang_embedding, rese
         example(X[:1], Y[:2], [1]),
     ]
     examples[2]["predict"] = np.array([1])
-    loss = task.objectives["tlm"].loss(model, batch_of(*examples)).mean
+    loss = loss_of(task.objectives["tlm"], model, batch_of(*examples)).mean
     loss.backward()
     fast = gradients(model)
     expected = 0.0
@@ -96,7 +109,7 @@ def test_loss_and_gradients_of_the_slow_reference(data_bin, lang_embedding, rese
 def test_the_language_of_a_mask_follows_its_sentence(task, model):
     """Also when the pair is turned round, and only at <mask>."""
     batch = batch_of(example(), {**example(), "languages": [2, 1]})
-    languages = task.objectives["tlm"].encoder_inputs(model, batch["tokens"], batch)["languages"]
+    languages = task.objectives["tlm"].marks(model, batch["tokens"], batch)["languages"]
     assert languages[0].tolist() == [0, 0, 1, 0, 0, 0, 0, 2, 2, 0, 0]
     assert languages[1].tolist() == [0, 0, 2, 0, 0, 0, 0, 1, 1, 0, 0]
 
@@ -104,7 +117,7 @@ def test_the_language_of_a_mask_follows_its_sentence(task, model):
 def test_language_embedding_at_all_tokens_leaves_padding_out(data_bin):
     task = make_task(data_bin, lang_embedding="all")
     batch = batch_of(example(), example(X[:1], Y[:1], np.array([1])))
-    languages = task.objectives["tlm"].encoder_inputs(make_model(task), batch["tokens"], batch)["languages"]
+    languages = task.objectives["tlm"].marks(make_model(task), batch["tokens"], batch)["languages"]
     assert languages[0].tolist() == [1] * 5 + [2] * 6
     assert languages[1].tolist() == [1] * 3 + [2] * 3 + [0] * 5
 
@@ -132,7 +145,7 @@ def test_a_new_language_table_is_zero(data_bin):
 def test_reset_positions_counts_the_second_sentence_anew(data_bin):
     task = make_task(data_bin, reset_positions=True)
     batch = batch_of(example(), example(X[:1], Y[:1], np.array([1])), left_pad=True)
-    positions = task.objectives["tlm"].encoder_inputs(make_model(task), batch["tokens"], batch)["positions"] - PAD
+    positions = task.objectives["tlm"].marks(make_model(task), batch["tokens"], batch)["positions"] - PAD
     assert positions[0].tolist() == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 6]
     assert positions[1].tolist() == [0] * 5 + [1, 2, 3, 1, 2, 3]
 

@@ -124,13 +124,16 @@ def test_a_loss_that_is_not_finite_names_objective_and_examples(start, tmp_path)
     def poison():
         from fairseq_xling.objectives import OBJECTIVES
 
-        loss = OBJECTIVES["tlm"].loss
+        inputs = OBJECTIVES["tlm"].inputs
 
         def nan(self, model, batch):
-            out = loss(self, model, batch)
-            return dataclasses.replace(out, mean=out.mean * float("nan")) if type(self).name == "tlm" else out
+            given = inputs(self, model, batch)
+            languages = torch.full_like(given.tokens, len(self.data.languages))
+            with torch.no_grad():
+                model.encoder.sentence_encoder.embed_languages.weight[-1] = float("nan")
+            return dataclasses.replace(given, languages=languages)
 
-        OBJECTIVES["tlm"].loss = nan
+        OBJECTIVES["tlm"].inputs = nan
 
     process = start(tmp_path / "run", "--max-update", "3", task="tlm", prepare=poison)
     process.join(timeout=100)
