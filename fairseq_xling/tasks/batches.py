@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 from fairseq.data.iterators import CountingIterator, EpochBatchIterator
@@ -36,6 +38,17 @@ def _measured(batches: Iterator[Any], count: int) -> Iterator[Any]:
         yield batch
 
 
+def _release(reading: weakref.ref[Any]) -> None:
+    """End the worker processes of a loader that a run has left before its end.
+
+    Where training runs in a child process, Python's exit would terminate them, which PyTorch takes for a crash: the
+    finished job would exit with code 1.
+    """
+    batches = reading()
+    if batches is not None:
+        batches.close()
+
+
 class MeasuredBatchIterator(EpochBatchIterator):
     """`EpochBatchIterator` that adds the time spent in the data loader to `DataWait`."""
 
@@ -43,4 +56,5 @@ class MeasuredBatchIterator(EpochBatchIterator):
         iterator = super()._get_iterator_for_epoch(*args, **kwargs)
         if iterator is not None:
             iterator._itr = _measured(iterator._itr, iterator.total - iterator.n)
+            Finalize(iterator._itr, _release, (weakref.ref(iterator._itr),), exitpriority=10)
         return iterator

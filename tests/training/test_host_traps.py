@@ -2,7 +2,9 @@
 
 import dataclasses
 import multiprocessing
+import os
 from collections import defaultdict
+from multiprocessing.util import Finalize
 
 import fairseq_cli.train
 import numpy as np
@@ -142,6 +144,23 @@ def test_a_loss_that_is_not_finite_names_objective_and_examples(start, tmp_path)
     assert last.startswith("FloatingPointError: gradients are Nan/Inf")
     assert "tlm: loss nan on examples [" in last
     assert "mmlm: loss" not in last
+
+
+def test_loader_processes_end_before_a_training_process_does(data_bin):
+    """A run often stops within an epoch; left to Python's exit, the loaders' end is taken for a crash."""
+
+    def stop_within_an_epoch():
+        task = make_task(data_bin, "mmlm")
+        task.load_dataset("train")
+        iterator = task.get_batch_iterator(task.dataset("train"), max_sentences=24, num_workers=2).next_epoch_itr()
+        next(iterator)
+        # priority 0: the last thing before Python terminates what is left
+        Finalize(None, lambda held: os._exit(len(multiprocessing.active_children())), (iterator,), exitpriority=0)
+
+    process = multiprocessing.get_context("fork").Process(target=stop_within_an_epoch)
+    process.start()
+    process.join(timeout=60)
+    assert process.exitcode == 0
 
 
 def test_loader_processes_end_with_the_epoch(data_bin):
