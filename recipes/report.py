@@ -21,6 +21,7 @@ LADDER = {
     "tlm": ("+ TLM", "65.6 / 67.3"),
     "camlm": ("+ CAMLM", "66.4 / 66.9"),
     "camlm_btmlm": ("+ CAMLM + BTMLM", "69.5 / 68.9"),
+    "tlm_camlm": ("+ TLM + CAMLM", "-"),  # not in the paper's table: what the last row adds is BTMLM
     "ernie_m": ("+ TLM + CAMLM + BTMLM (ERNIE-M)", "69.8 / 70.1"),
 }
 

@@ -17,7 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 OUT=${1:-$ROOT/out/mini/ernie_m}
 DATA=${DATA:-$ROOT/../shared/data/parallel}
-ROWS=${ROWS:-mmlm tlm camlm camlm_btmlm ernie_m}
+ROWS=${ROWS:-mmlm tlm camlm camlm_btmlm tlm_camlm ernie_m}
 SEEDS=${SEEDS:-1}
 LANGUAGES=(cs de en fr)
 
@@ -42,10 +42,11 @@ declare -A OBJECTIVES=(
     [tlm]=mmlm,tlm
     [camlm]=mmlm,camlm
     [camlm_btmlm]=mmlm,camlm,btmlm
+    [tlm_camlm]=mmlm,tlm,camlm
     [ernie_m]=mmlm,tlm,camlm,btmlm
 )
 for row in $ROWS; do
-    [[ ${OBJECTIVES[$row]:-} ]] || die "ROWS: '$row' is unknown; there are mmlm tlm camlm camlm_btmlm ernie_m"
+    [[ ${OBJECTIVES[$row]:-} ]] || die "ROWS: '$row' is unknown; there are ${!OBJECTIVES[*]}"
 done
 
 # ---- data -----------------------------------------------------------------------------------------------------------
