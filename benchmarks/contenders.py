@@ -137,11 +137,16 @@ def stock(data: Path, shape: Shape, *flags: str) -> Fairseq:
     return Fairseq("masked_lm", "roberta_base", data, shape, "--tokens-per-sample", str(shape.max_positions), *flags)
 
 
+# sentences; the logits of every position of more of them, padded to the longest, do not fit into 24 GB
+MICRO_BATCH = 40
+
+
 class Transformers(Contender):
     """XLMRobertaForMaskedLM in `transformers`' Trainer, which runs in a thread and waits between measurements.
 
     Args:
-        tokens_per_update: real tokens of an update on average; the batch size in sentences follows from it.
+        tokens_per_update: real tokens of an update on average; the batch size in sentences follows from it, accumulated over
+            batches of at most `MICRO_BATCH`.
         grouped: batches of similar length instead of the Trainer's random ones.
     """
 
@@ -186,9 +191,12 @@ class Transformers(Contender):
             type_vocab_size=1,
         )
         folder = tempfile.mkdtemp(prefix="transformers-")
+        sentences = max(1, round(tokens_per_update / dataset.mean_length))
+        micro_batches = -(-sentences // MICRO_BATCH)
         arguments = TrainingArguments(
             output_dir=folder,
-            per_device_train_batch_size=max(1, round(tokens_per_update / dataset.mean_length)),
+            per_device_train_batch_size=max(1, round(sentences / micro_batches)),
+            gradient_accumulation_steps=micro_batches,
             max_steps=1_000_000,
             learning_rate=shape.learning_rate,
             max_grad_norm=shape.clip_norm,
