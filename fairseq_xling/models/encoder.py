@@ -156,25 +156,25 @@ class SentenceEncoder(nn.Module):
         layers = self.layers[:num_layers]
         for layer in layers[:-1]:
             x = layer(x, layout)
-            states.append(x)
-        selected = [batch.select for batch in batches if batch.select is not None]
+            if all_layers:
+                states.append(x)
         select = _select(batches)
         x = layers[-1](x, layout, select)
         if self.layer_norm is not None and len(layers) == len(self.layers):
             x = self.layer_norm(x)
-        shapes = [batch.tokens.shape for batch in batches]
+        shapes = [batch.tokens.shape if batch.select is None else batch.select.shape for batch in batches]
         if all_layers:
             assert select is None
             return [list(parts) for parts in zip(*(_split(x, shapes) for x in (*states, x)), strict=True)]
-        return _split(x, [part.shape for part in selected] or shapes)
+        return _split(x, shapes)
 
     def _embed(self, batches: Sequence[EncoderInput]) -> Tensor:
         """Sum of the embeddings, normalised where the architecture does so. (N, D)"""
         positions = [self.positions(batch.tokens) if batch.positions is None else batch.positions for batch in batches]
         x = self.embed_tokens(_join(batch.tokens for batch in batches)) + self.embed_positions(_join(positions))
         if self.embed_languages is not None and any(batch.languages is not None for batch in batches):
-            none = [torch.zeros_like(b.tokens) if b.languages is None else b.languages for b in batches]
-            x = x + self.embed_languages(_join(none))
+            rows = [torch.zeros_like(b.tokens) if b.languages is None else b.languages for b in batches]
+            x = x + self.embed_languages(_join(rows))
         return x if self.layernorm_embedding is None else self.layernorm_embedding(x)
 
 
