@@ -20,6 +20,9 @@ def evaluate() -> None:
 )
 @click.option("--data", metavar="DIR", help="Folder with PREFIX.A-B.A and PREFIX.A-B.B for every pair A-B.")
 @click.option("--pair", "pairs", multiple=True, metavar="A-B=FILE_A,FILE_B", help="Two line-aligned files; repeatable.")
+@click.option(
+    "--xtreme", is_flag=True, help="Evaluate XTREME's 36 languages of --data, tabled as in ERNIE-M's Table 16."
+)
 @click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and layers.png.")
 @click.option(
     "--layer", type=int, help="Layer to report, 0 = embeddings [default: that of retrieval fine-tuning, else 2/3 up]"
@@ -33,6 +36,7 @@ def tatoeba(
     checkpoint: str,
     data: str | None,
     pairs: tuple[str, ...],
+    xtreme: bool,
     out: str,
     layer: int | None,
     score: str,
@@ -46,13 +50,19 @@ def tatoeba(
     \b
     Examples:
       xling eval tatoeba --checkpoint out/checkpoint_best.pt --data tatoeba/v1 --out out/tatoeba
+      xling eval tatoeba --checkpoint out/checkpoint_best.pt --data tatoeba/v1 --xtreme --out out/xtreme
       xling eval tatoeba --checkpoint xlmr.base --pair de-en=val.de.gz,val.en.gz --out out/retrieval
     """
     from .bitext import find_bitexts, parse_bitext
+    from .xtreme import select
 
     if not data and not pairs:
         raise UserError("no test set: give --data DIR, or --pair A-B=FILE_A,FILE_B")
+    if xtreme and (pairs or not data):
+        raise UserError("--xtreme evaluates the test sets of --data DIR; leave --pair out")
     bitexts = [*(find_bitexts(Path(data)) if data else []), *map(parse_bitext, pairs)]
+    if xtreme:
+        bitexts = select(bitexts)
     for bitext in bitexts:
         if sum(bitext.name == other.name for other in bitexts) > 1:
             raise UserError(
@@ -99,6 +109,7 @@ def tatoeba(
             "layer": chosen,
             "layer_rule": rule,
             "num_layers": num_layers,
+            "xtreme": xtreme,
             "pooling": "mean",
             "score": score,
             "neighbours": neighbours if score == "margin" else None,

@@ -28,6 +28,7 @@ def render_report(results: dict[str, Any]) -> str:
         "# Sentence retrieval",
         f"Accuracy@1 in per cent at **layer {layer}** of {settings['num_layers']} ({settings['layer_rule']}); mean-pooled states "
         f"without special symbols; score: {score}. A sentence counts as found only if the best match has its own line number.",
+        *(_wide_tables(test_sets, layer) if settings["xtreme"] else []),
         markdown_table(["pair a-b", "sentences", "a → b", "b → a"], rows),
         "Where one side is English, it is b. " + _notes(test_sets),
         "## Every layer",
@@ -46,6 +47,21 @@ def render_report(results: dict[str, Any]) -> str:
 def directions_mean(results: dict[str, Any]) -> np.ndarray:
     """(2, L + 1) accuracies of both directions, averaged over the test sets."""
     return np.mean([list(item["accuracy"].values()) for item in results["test_sets"]], axis=0)
+
+
+def _wide_tables(test_sets: list[dict[str, Any]], layer: int) -> list[str]:
+    """Languages as columns, as papers print XTREME's; half of them in a table."""
+    half = len(test_sets) // 2
+    return [
+        markdown_table(
+            ["", *(item["a"] for item in part)],
+            [
+                [label, *(f"{100 * [*item['accuracy'].values()][direction][layer]:.1f}" for item in part)]
+                for direction, label in enumerate(("xx → en", "en → xx"))
+            ],
+        )
+        for part in (test_sets[:half], test_sets[half:])
+    ]
 
 
 def _notes(test_sets: list[dict[str, Any]]) -> str:
