@@ -66,16 +66,18 @@ class XlingCriterion(FairseqCriterion):
 
     def diagnose(self) -> str:
         """Say which objectives of the latest update had a loss that is not finite, and on which examples."""
-        bad = [
-            f"{name}: loss {mean.item()} on examples {ids.tolist()}"
-            for means in self._recent
-            for name, (mean, ids) in means.items()
-            if not math.isfinite(mean.item())
-        ]
-        finite = "all objectives' losses were finite: " + ", ".join(
-            f"{name} {mean.item():.4g}" for means in self._recent for name, (mean, _) in means.items()
+        bad, finite = [], []
+        for means in self._recent:
+            for name, (mean, ids) in means.items():
+                if math.isfinite(mean.item()):
+                    finite.append(f"{name} {mean.item():.4g}")
+                else:
+                    bad.append(f"{name}: loss {mean.item()} on examples {ids.tolist()}")
+        # fairseq runs a bad batch twice, to find the layer
+        said = (
+            "; ".join(dict.fromkeys(bad)) or f"all objectives' losses were finite: {', '.join(dict.fromkeys(finite))}"
         )
-        return f"update {self._recent_update}: " + ("; ".join(dict.fromkeys(bad)) or finite)
+        return f"update {self._recent_update}: {said}"
 
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:

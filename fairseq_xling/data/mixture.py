@@ -75,10 +75,10 @@ class MixtureDataset(FairseqDataset):
             UserError: an objective's share of ``--max-tokens`` is below its longest example.
         """
         parts = []
+        budgets = self._budgets(max_tokens)
         for number, (name, part) in enumerate(self.parts.items()):
-            tokens = self._budget(name, part, max_tokens)
             sentences = max(1, int(max_sentences * self.shares[name])) if max_sentences else None
-            batches = part.batches(epoch if self.cycle else 1, tokens, sentences, size_multiple)
+            batches = part.batches(epoch if self.cycle else 1, budgets[name], sentences, size_multiple)
             parts.append([batch + number * _OBJECTIVE_STEP for batch in batches])
         count = max(map(len, parts))
         if not self.cycle:
@@ -90,16 +90,20 @@ class MixtureDataset(FairseqDataset):
         )
         return [np.concatenate([_repeat(batches, i) for batches in parts]) for i in range(count)]
 
-    def _budget(self, name: str, part: ExampleDataset, max_tokens: int | None) -> int | None:
+    def _budgets(self, max_tokens: int | None) -> dict[str, int | None]:
+        """Tokens of a batch of each objective."""
         if not max_tokens:
-            return None
-        budget, longest = int(max_tokens * self.shares[name]), int(part.sizes.max())
-        if budget < longest:
-            raise UserError(
-                f"--max-tokens {max_tokens} x the share {self.shares[name]:.3g} of {name} = {budget} is less than its longest example, "
-                f"{longest} tokens: raise --max-tokens to {int(np.ceil(longest / self.shares[name]))} or lower --max-positions"
-            )
-        return budget
+            return dict.fromkeys(self.parts)
+        budgets = {name: int(max_tokens * self.shares[name]) for name in self.parts}
+        longest = {name: int(part.sizes.max()) for name, part in self.parts.items()}
+        for name, budget in budgets.items():
+            if budget < longest[name]:
+                needed = max(int(np.ceil(longest[other] / self.shares[other])) for other in self.parts)
+                raise UserError(
+                    f"--max-tokens {max_tokens} x the share {self.shares[name]:.3g} of {name} = {budget} is less than its longest example, "
+                    f"{longest[name]} tokens: raise --max-tokens to {needed} or lower --max-positions"
+                )
+        return dict(budgets)
 
 
 def _repeat(batches: list[np.ndarray], number: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class EncoderInput:
     positions: Tensor | None = None
     """(B, T) position ids where they are not RoBERTa's"""
     select: Tensor | None = None
-    """(M,) distinct positions in the flattened (B * T) tokens; the last layer computes only these"""
+    """(M,) distinct positions in the flattened (B * T) tokens; the last layer returns only these"""
     padded: bool = True
     """False promises that there is no padding, which keeps the attention unmasked"""
 
@@ -67,7 +67,8 @@ class SelfAttention(nn.Module):
         if select is None:
             q = self.q_proj(x)
         else:
-            q = torch.zeros_like(x).index_copy(0, select, self.q_proj(x.index_select(0, select)))
+            q = self.q_proj(x.index_select(0, select))
+            q = q.new_zeros(x.shape).index_copy(0, select, q)
         shapes = [shape for shape, _ in layout]
         batches = (_split(projected, shapes) for projected in (q, self.k_proj(x), self.v_proj(x)))
         outputs = []
@@ -172,7 +173,7 @@ class SentenceEncoder(nn.Module):
         """Sum of the embeddings, normalised where the architecture does so. (N, D)"""
         positions = [self.positions(batch.tokens) if batch.positions is None else batch.positions for batch in batches]
         x = self.embed_tokens(_join(batch.tokens for batch in batches)) + self.embed_positions(_join(positions))
-        if self.embed_languages is not None and any(batch.languages is not None for batch in batches):
+        if self.embed_languages is not None:  # used in every pass: distributed training waits for all gradients
             rows = [torch.zeros_like(b.tokens) if b.languages is None else b.languages for b in batches]
             x = x + self.embed_languages(_join(rows))
         return x if self.layernorm_embedding is None else self.layernorm_embedding(x)

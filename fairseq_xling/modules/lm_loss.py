@@ -1,4 +1,8 @@
-"""Cross entropy of a tied output layer, in one pass over the predictions of all objectives, without the matrix of all logits."""
+"""Cross entropy of a tied output layer, in one pass over the predictions of all objectives.
+
+In fp32 the matrix of all logits is never made. In half precision it is: there, gradients are made from fp32 logits and, in
+fp16, after the loss has been scaled up.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Logits in memory at a time: 128 MB of them, or as many rows as keep the matrix products efficient.
+# Logits of a chunk: 128 MB of them, or as many rows as keep the matrix products efficient.
 CHUNK_LOGITS = 1 << 25
 CHUNK_ROWS = 512
 
@@ -29,7 +33,6 @@ def linear_cross_entropy(
     """
     if hidden.dtype == torch.float32:
         return _LinearCrossEntropy.apply(hidden, weight, bias, target, scale)
-    # fp16 gradients must be made after the loss has been scaled up
     losses = F.cross_entropy(F.linear(hidden, weight, bias).float(), target, reduction="none")
     return losses @ scale, losses.detach()
 
@@ -45,15 +48,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, scale: Tensor
     ) -> tuple[Tensor, Tensor]:
         losses = torch.empty_like(scale)
-        grad_hidden, grad_weight, grad_bias = torch.empty_like(hidden), torch.empty_like(weight), torch.zeros_like(bias)
+        grad_hidden, grad_bias = torch.empty_like(hidden), torch.zeros_like(bias)
+        grad_weight = torch.empty_like(weight) if len(hidden) else torch.zeros_like(weight)
         chunk = max(CHUNK_ROWS, CHUNK_LOGITS // len(weight))
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
             x, y, factor = hidden[rows], target[rows, None], scale[rows, None]
             logits = torch.log_softmax(torch.addmm(bias, x, weight.T), dim=1)
             losses[rows] = -logits.gather(1, y).squeeze(1)
-            if not any(ctx.needs_input_grad):
-                continue
             grad = logits.exp_().scatter_add_(1, y, logits.new_full((), -1.0).expand_as(y))
             torch.mul(grad @ weight, factor, out=grad_hidden[rows])
             scaled = x * factor

@@ -45,7 +45,7 @@ def parse_names(text: str | None, default: tuple[str, ...]) -> list[str]:
     Raises:
         UserError: an objective is unknown or named twice.
     """
-    names = [name.strip() for name in text.split(",")] if text else list(default)
+    names = list(default) if text is None else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in OBJECTIVES:
             raise UserError(f"--objectives: {name!r} is unknown; there are {', '.join(OBJECTIVES)}")
@@ -90,12 +90,19 @@ class XlingTask(DataBinTask):
         for flag in ("mask_prob", "leave_unmasked_prob", "random_token_prob"):
             if not 0 <= getattr(cfg, flag) <= 1:
                 raise UserError(f"--{flag.replace('_', '-')} {getattr(cfg, flag)} must be between 0 and 1")
+        if not cfg.mask_prob:
+            raise UserError("--mask-prob 0 leaves nothing to predict; BERT's is 0.15")
         if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
             raise UserError(
                 f"--leave-unmasked-prob {cfg.leave_unmasked_prob} and --random-token-prob {cfg.random_token_prob} must not "
                 "exceed 1 together"
             )
         names = parse_names(cfg.objectives, self.default_objectives)
+        if names == ["btmlm"] and cfg.btmlm_start_update:
+            raise UserError(
+                f"--btmlm-start-update {cfg.btmlm_start_update}: nothing is trained before, as btmlm is the only objective; add camlm to "
+                "--objectives, or leave the start out"
+            )
         self.objectives = {name: OBJECTIVES[name](cfg, data) for name in names}
         self.weights = parse_numbers("--objective-weights", cfg.objective_weights, names, 1.0)
         self.shares = parse_numbers("--objective-shares", cfg.objective_shares, names, 1.0 / len(names))

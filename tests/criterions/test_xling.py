@@ -12,6 +12,7 @@ from fairseq.logging import metrics
 
 from fairseq_xling.criterions import XlingCriterion
 from fairseq_xling.tasks import XlingTask
+from fairseq_xling.tasks.throughput import step_flops
 from tests.helpers import gradients, loss_of, make_model, make_task, small_data_bin
 
 NAMES = ["mmlm", "tlm", "camlm", "btmlm"]
@@ -68,6 +69,7 @@ def test_padding_and_tokens(data_bin):
     batch = batches(task)[0]
     _, _, log = XlingCriterion(task)(make_model(task).train(), batch)
     real = sum(int(part["tokens"].ne(1).sum()) for part in batch.values())
+    assert log["flops"] == sum(step_flops(make_model(task), part) for part in batch.values()) > 0
     cells = sum(part["tokens"].numel() for part in batch.values())
     assert (log["ntokens"], log["cells"]) == (real, cells)
     assert reduced(task, [log])["padding"] == pytest.approx(100 * (1 - real / cells), abs=0.06)
@@ -146,3 +148,18 @@ def test_diagnosis(data_bin):
     assert f"tlm: loss nan on examples {batch['tlm']['id'].tolist()}" in criterion.diagnose()
     assert criterion.diagnose().count("tlm") == 1
     assert "mmlm" not in criterion.diagnose()
+
+
+def test_diagnosis_of_an_update_of_several_micro_batches(data_bin):
+    task = make_task(data_bin, "mmlm", mask_prob=0.5)
+    model, criterion = make_model(task).train(), XlingCriterion(task)
+    first, second, third = batches(task, max_tokens=100)[:3]
+    with torch.no_grad():
+        model.lm_head.bias[0] = float("nan")
+    for batch in (first, second):
+        criterion(model, batch)
+    said = criterion.diagnose()
+    assert all(f"on examples {batch['mmlm']['id'].tolist()}" in said for batch in (first, second))
+    model.set_num_updates(1)
+    criterion(model, third)
+    assert f"{first['mmlm']['id'].tolist()}" not in criterion.diagnose()

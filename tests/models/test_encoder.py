@@ -179,7 +179,7 @@ def test_promising_that_there_is_no_padding(task, monkeypatch):
 
 
 def test_a_row_of_nothing_but_padding_is_finite(task):
-    model = make_model(task, layers=3).train()
+    model = make_model(task, layers=3, attention_dropout=0.1).train()
     states = model(torch.full((2, 4), PAD))
     assert torch.isfinite(states).all()
     states.sum().backward()
@@ -207,11 +207,25 @@ def test_the_longest_example_fits(task):
     assert model(torch.full((1, 64), 5)).shape == (1, 64, 16)
 
 
-def test_dropout_is_on_in_training_only(task):
-    model = make_model(task, dropout=0.3, attention_dropout=0.3)
+@pytest.mark.parametrize("kind", ["dropout", "attention_dropout", "activation_dropout"])
+def test_dropout_is_on_in_training_only(task, kind):
+    model = make_model(task, **{kind: 0.3})
     assert torch.equal(model(TOKENS), model(TOKENS))
     model.train()
     assert not torch.equal(model(TOKENS), model(TOKENS))
+
+
+def test_embeddings_and_block_outputs_are_dropped(task):
+    """All of them dropped, only what is added to them is left: nothing, or in a pre-norm layer its own input."""
+    model = make_model(task, encoder_normalize_before=True).train()
+    encoder = model.encoder.sentence_encoder
+    encoder.dropout.p = 1.0
+    assert not model(TOKENS, all_layers=True)[0].any()
+    encoder.dropout.p = 0.0
+    encoder.layers[0].dropout.p = 1.0
+    embedded, first, _ = model(TOKENS, all_layers=True)
+    assert embedded.any()
+    assert torch.equal(first, embedded)
 
 
 def test_initial_weights_are_berts(task):

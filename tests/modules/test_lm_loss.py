@@ -38,7 +38,7 @@ def by_definition(rows: int) -> list[Tensor]:
     return [loss.detach(), losses.detach(), hidden.grad, weight.grad, bias.grad]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 40])
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 8, 9, 40])
 def test_value_and_gradients(rows, monkeypatch):
     monkeypatch.setattr(lm_loss, "CHUNK_ROWS", 8)
     monkeypatch.setattr(lm_loss, "CHUNK_LOGITS", 8 * V)
@@ -75,6 +75,11 @@ def test_half_precision_is_summed_in_single(dtype):
     expected = F.cross_entropy(F.linear(hidden, weight, bias).float(), target, reduction="none")
     assert torch.equal(losses, expected.detach())
     assert loss == (expected @ scale).detach()
+
+
+def test_bf16_gradients_are_those_of_the_definition_as_far_as_bf16_goes():
+    for found, expected in zip(computed(40, torch.bfloat16), by_definition(40), strict=True):
+        torch.testing.assert_close(found.double(), expected, rtol=0.05, atol=0.05)
 
 
 def test_small_fp16_gradients_survive_loss_scaling():

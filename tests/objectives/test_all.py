@@ -128,6 +128,35 @@ def test_every_parameter_of_the_default_mix_gets_a_gradient(data_bin):
         assert ("embed_languages" in str(list(model.state_dict()))) == (task_name != "mmlm")
 
 
+def test_an_objective_that_waits_leaves_no_parameter_without_a_gradient(data_bin):
+    """btmlm alone may have brought the language table; until it starts, the others' passes go through it."""
+    task = make_task(data_bin, objectives="mmlm,btmlm", btmlm_start_update=4)
+    model = make_model(task).train()
+    loss_of(task.objectives["mmlm"], model, batch_of(*with_predictions(task, "mmlm"))).mean.backward()
+    assert gradients(model).keys() == dict(model.named_parameters()).keys()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_validation_counts_losses_and_correct_predictions(task, name, dtype):
+    objective, model = task.objectives[name], make_model(task).to(dtype)
+    examples = with_predictions(task, name)
+    for number, example in enumerate(examples):
+        example["group"] = number % len(objective.groups)
+    batch = batch_of(*examples)
+    with torch.no_grad():
+        (states,) = model([objective.inputs(model, batch)])
+        logits = model.lm_head(states).float()
+    batch["target"][::2] = logits.argmax(1)[::2]
+    batch["target"][1::2] = logits.argmin(1)[1::2]
+    found = loss_of(objective, model, batch).by_group
+    assert found.dtype == torch.float32
+    losses = -logits.log_softmax(1)[range(len(logits)), batch["target"]]
+    for group, row in enumerate(found):
+        mine = batch["target_group"] == group
+        assert row[1:].tolist() == [int(mine[::2].sum()), int(mine.sum())]
+        torch.testing.assert_close(row[0], losses[mine].sum(), rtol=1e-5, atol=1e-5)
+
+
 def test_loss_of_an_untrained_model_is_near_uniform(data_bin, name):
     from fairseq_xling.models import XlingModel, XlingModelConfig
 

@@ -54,6 +54,9 @@ def test_objectives_weights_and_shares(data_bin):
         ({"objectives": "mmlm,xmlm"}, "--objectives: 'xmlm' is unknown; there are mmlm, tlm, camlm, btmlm"),
         ({"objectives": "mmlm,tlm,mmlm"}, "--objectives: 'mmlm' is named 2 times; use --objective-weights"),
         ({"objectives": "mmlm,"}, "--objectives: '' is unknown"),
+        ({"objectives": ""}, "--objectives: '' is unknown"),
+        ({"mask_prob": 0}, "--mask-prob 0 leaves nothing to predict"),
+        ({"objectives": "btmlm", "btmlm_start_update": 5}, "--btmlm-start-update 5: nothing is trained before"),
         (
             {"objective_weights": "1,2"},
             r"--objective-weights 1,2: 2 numbers for 4 objectives \(mmlm, tlm, camlm, btmlm\)",

@@ -64,3 +64,14 @@ def test_it_continues_in_the_second_epoch(train, tmp_path):
     resumed = train(tmp_path / "resumed", "--max-update", "40")
     assert straight["extra_state"]["train_iterator"]["epoch"] >= 2
     assert all(torch.equal(tensor, resumed["model"][name]) for name, tensor in straight["model"].items())
+
+
+def test_a_checkpoint_of_other_objectives_is_refused_and_kept(start, train, tmp_path):
+    train(tmp_path / "run", "--max-update", "1", task="mmlm")
+    before = (tmp_path / "run" / "checkpoint_last.pt").read_bytes()
+    process = start(tmp_path / "run", "--max-update", "2", task="btmlm")
+    process.join(timeout=100)
+    assert process.exitcode == 2
+    log = log_of(tmp_path / "run").read_text()
+    assert "error: the checkpoint in --save-dir was trained with other parameters (--objectives, " in log
+    assert (tmp_path / "run" / "checkpoint_last.pt").read_bytes() == before
