@@ -10,8 +10,8 @@
 # OUT/results.json. A row that is finished is not made again; an interrupted one goes on from its last checkpoint.
 #
 # Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on).
-# Hardware: 2 CPU cores, or a GPU if there is one. Duration: hours on a CPU, most for ernie_m, whose update has four
-# batches; the README's table says what its run took.
+# Hardware: 2 CPU cores, or a GPU if there is one. Duration: about two hours on one core, from ten minutes for mmlm to
+# 35 for ernie_m, whose update has four batches. Expect the README's table.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
