@@ -88,7 +88,9 @@ def read_jsonl(path: Path, keys: Sequence[str]) -> Iterator[tuple[int, dict[str,
         except ValueError as error:
             raise UserError(f"{path}:{number}: not JSON ({error}); correct or remove the line") from error
         if not isinstance(entry, dict):
-            raise UserError(f"{path}:{number}: expected a JSON object with {', '.join(keys)}, found {line.strip()[:40]!r}")
+            raise UserError(
+                f"{path}:{number}: expected a JSON object with {', '.join(keys)}, found {line.strip()[:40]!r}"
+            )
         for key in keys:
             if not isinstance(entry.get(key), str) or not entry[key].strip():
                 raise UserError(

@@ -71,7 +71,7 @@ class ClozeEncoder:
 
     def _marker(self, texts: Sequence[str]) -> str:
         """A private-use character that is in no piece and no text."""
-        used = set().union(*texts)
+        used = set("".join(texts))
         known = self._loaded.dictionary.indices
         return next(c for c in map(chr, range(0xE000, 0xF900)) if c not in used and c not in known)
 
