@@ -152,9 +152,9 @@ def lama(
       xling eval lama --checkpoint out/checkpoint_best.pt --data LAMA/data --out out/lama
       xling eval lama --checkpoint xlmr.base --data mpararel_reviewed --languages de,en --out out/mpararel
     """
-    from . import lama as evaluation
+    from .lama_run import PREDICTIONS, run
 
-    report = evaluation.run(
+    report = run(
         checkpoint=checkpoint,
         data=Path(data),
         out=Path(out),
@@ -166,6 +166,4 @@ def lama(
         device=device,
     )
     click.echo(report.split("\n\n## ")[0])
-    click.echo(
-        f"\nwrote {', '.join(str(Path(out) / name) for name in ('results.json', 'report.md', evaluation.PREDICTIONS))}"
-    )
+    click.echo(f"\nwrote {', '.join(str(Path(out) / name) for name in ('results.json', 'report.md', PREDICTIONS))}")

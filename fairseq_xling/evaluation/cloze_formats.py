@@ -107,7 +107,7 @@ def _read_lama(folder: Path) -> Source:
         templates, kinds = _read_relations(table)
         found, missing = join_templates("T-REx", facts, templates, kinds)
         relations += found
-        files += [table, *facts.values()]
+        files += [table, *(facts[relation.name] for relation in found)]
     for corpus, place in (("ConceptNet", "ConceptNet"), ("SQuAD", "Squad")):
         if (folder / place).is_dir():
             test = jsonl_files(folder / place).get("test")
@@ -152,7 +152,7 @@ def _read_pararel(corpus: str, facts: Path, patterns: Path, all_patterns: bool) 
     templates = {name: read_templates(path, "pattern") for name, path in pattern_files.items() if name in files}
     chosen = {name: found if all_patterns else found[:1] for name, found in templates.items()}
     relations, missing = join_templates(corpus, files, chosen)
-    return Source(relations, [*files.values(), *(pattern_files[name] for name in templates)], missing)
+    return Source(relations, [places[r.name] for places in (files, pattern_files) for r in relations], missing)
 
 
 def _read_languages(folder: Path, kind: str, all_patterns: bool, languages: Sequence[str] | None) -> Source:
@@ -183,4 +183,4 @@ def _read_mlama(corpus: str, folder: Path) -> Source:
         for number, entry in read_jsonl(table, ["relation", "template"])
     }
     relations, missing = join_templates(corpus, files, templates)
-    return Source(relations, [table, *files.values()], missing)
+    return Source(relations, [table, *(files[relation.name] for relation in relations)], missing)

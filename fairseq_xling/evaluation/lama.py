@@ -7,26 +7,19 @@ averaged over their facts.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from fairseq_xling_preprocess.text import open_outputs, read_lines
-
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel, load_model
-from .cloze import TYPES, Relation
-from .cloze_formats import detect_format, read_source
+from ..interop.checkpoint import LoadedModel
+from .cloze import TYPES, Fact, Relation
 from .fill_mask import ClozeEncoder, MaskedSentence, fill_masks, ordinary_candidates, vocabulary_candidates
-from .report import prepare_folder, provenance, write_report
 
-PREDICTIONS = "predictions.jsonl"
 # their total is over facts
 ONE_RELATION = ("ConceptNet", "SQuAD")
 
@@ -45,6 +38,14 @@ class Evaluation:
     relations: list[dict[str, Any]]
     predictions: list[dict[str, Any]]
     num_candidates: int
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A fact that can be asked for, with the right symbol for each of its sentences."""
+
+    fact: Fact
+    answers: list[int]
 
 
 def evaluate(
@@ -68,69 +69,51 @@ def evaluate(
         UserError: the model lacks the head or the SentencePiece model, or no fact is left.
     """
     require_lm_head(loaded)
-    encoder = ClozeEncoder(loaded)
-    words = list(dict.fromkeys(fact.object for relation in relations for fact in relation.facts))
-    pieces = dict(zip(words, encoder.objects(words), strict=True))
     texts = list(dict.fromkeys(text for relation in relations for fact in relation.facts for text in fact.sentences))
-    sentences = dict(zip(texts, encoder.sentences(texts), strict=True))
-    known = None if common_vocabulary is None else set(common_vocabulary)
-
-    asked: list[tuple[int, int, str, int]] = []  # relation, fact, sentence, the right symbol
+    sentences = dict(zip(texts, ClozeEncoder(loaded).sentences(texts), strict=True))
     left_out = [relation.left_out.copy() for relation in relations]
-    for row, relation in enumerate(relations):
-        for number, fact in enumerate(relation.facts):
-            masked = [sentences[text] for text in fact.sentences]
-            answers = [pieces[fact.object][sentence.blank] for sentence in masked]
-            reason = _reason_to_skip(fact.object, masked, answers, known, loaded.model.max_positions() - 2)
-            if reason:
-                left_out[row][reason] += 1
-            else:
-                asked += [
-                    (row, number, text, answer)
-                    for text, answer in zip(fact.sentences, answers, strict=True)
-                    if answer is not None
-                ]
+    questions = _questions(loaded, relations, sentences, common_vocabulary, left_out)
+    asked = list(dict.fromkeys(text for group in questions for question in group for text in question.fact.sentences))
     if not asked:
-        reasons = sum(left_out[1:], left_out[0])
-        raise UserError(f"no fact is left to ask for: {_counts(reasons)}; are data and model of the same language?")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sum(left_out, Counter()).items())
+        raise UserError(f"no fact is left to ask for ({reasons}): the model's vocabulary does not fit these facts")
 
     if common_vocabulary is None:
         allowed = ordinary_candidates(loaded)
     else:
         allowed = vocabulary_candidates(loaded, common_vocabulary)
-    unique = list(dict.fromkeys(text for _, _, text, _ in asked))
-    with tqdm(total=len(unique), desc="fill masks", unit="sent", disable=None) as bar:
-        found = fill_masks(loaded, [sentences[text] for text in unique], allowed, max_tokens, bar.update)
-    predicted = dict(zip(unique, found.tolist(), strict=True))
+    with tqdm(total=len(asked), desc="fill masks", unit="sent", disable=None) as bar:
+        symbols = fill_masks(loaded, [sentences[text] for text in asked], allowed, max_tokens, bar.update)
+    predicted = dict(zip(asked, symbols.tolist(), strict=True))
 
-    hits: list[dict[int, list[bool]]] = [{} for _ in relations]
-    predictions = []
-    for row, number, text, answer in asked:
-        right = predicted[text] == answer
-        hits[row].setdefault(number, []).append(right)
-        relation, fact = relations[row], relations[row].facts[number]
-        predictions.append(
+    results, predictions = [], []
+    for relation, group, counts in zip(relations, questions, left_out, strict=True):
+        shares = []
+        for question in group:
+            right = [predicted[t] == a for t, a in zip(question.fact.sentences, question.answers, strict=True)]
+            shares.append(np.mean(right))
+            predictions += [
+                {
+                    "corpus": relation.corpus,
+                    "relation": relation.name,
+                    "subject": question.fact.subject,
+                    "object": question.fact.object,
+                    "sentence": text,
+                    "predicted": loaded.dictionary[predicted[text]],
+                    "correct": correct,
+                }
+                for text, correct in zip(question.fact.sentences, right, strict=True)
+            ]
+        results.append(
             {
                 "corpus": relation.corpus,
                 "relation": relation.name,
-                "subject": fact.subject,
-                "object": fact.object,
-                "sentence": text,
-                "predicted": loaded.dictionary[predicted[text]],
-                "correct": right,
+                "type": relation.kind,
+                "n": len(group),
+                "value": float(np.mean(shares)) if shares else None,
+                "left_out": dict(counts),
             }
         )
-    results = [
-        {
-            "corpus": relation.corpus,
-            "relation": relation.name,
-            "type": relation.kind,
-            "n": len(facts),
-            "value": float(np.mean([np.mean(fact) for fact in facts.values()])) if facts else None,
-            "left_out": dict(counts),
-        }
-        for relation, facts, counts in zip(relations, hits, left_out, strict=True)
-    ]
     return Evaluation(results, predictions, int(allowed[1].sum()))
 
 
@@ -139,24 +122,39 @@ def require_lm_head(loaded: LoadedModel) -> None:
     if loaded.model.encoder.lm_head is None:
         raise UserError(
             f"{loaded.path}: has no LM head, so it cannot fill masks; use a checkpoint of a masked language model "
-            "(fine-tuning and models of sentence embeddings drop the head)"
+            "(sentence encoders and classifiers have none)"
         )
 
 
-def _reason_to_skip(
-    word: str, masked: Sequence[MaskedSentence], answers: Sequence[int | None], known: set[str] | None, room: int
-) -> str:
-    if known is not None and word not in known:
-        return "not in the common vocabulary"
-    if None in answers:
-        return "not one piece"
-    if any(len(sentence.tokens) > room for sentence in masked):
-        return "beyond the positions"
-    return ""
-
-
-def _counts(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "none was read"
+def _questions(
+    loaded: LoadedModel,
+    relations: Sequence[Relation],
+    sentences: dict[str, MaskedSentence],
+    common_vocabulary: Sequence[str] | None,
+    left_out: Sequence[Counter[str]],
+) -> list[list[_Question]]:
+    """For each relation the facts that can be asked for; the others are counted in ``left_out``."""
+    words = list(dict.fromkeys(fact.object for relation in relations for fact in relation.facts))
+    symbols = dict(zip(words, ClozeEncoder(loaded).objects(words), strict=True))
+    known = words if common_vocabulary is None else common_vocabulary
+    objects = set(words).intersection(known)
+    room = loaded.model.max_positions() - 2
+    questions: list[list[_Question]] = []
+    for relation, counts in zip(relations, left_out, strict=True):
+        questions.append([])
+        for fact in relation.facts:
+            masked = [sentences[text] for text in fact.sentences]
+            found = (symbols[fact.object][sentence.blank] for sentence in masked)
+            answers = [symbol for symbol in found if symbol is not None]
+            if fact.object not in objects:
+                counts["not in the common vocabulary"] += 1
+            elif len(answers) < len(masked):
+                counts["not one piece"] += 1
+            elif any(len(sentence.tokens) > room for sentence in masked):
+                counts["beyond the positions"] += 1
+            else:
+                questions[-1].append(_Question(fact, answers))
+    return questions
 
 
 def result_rows(relations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -186,66 +184,3 @@ def _average(head: dict[str, Any], group: Sequence[dict[str, Any]]) -> dict[str,
     weights = sizes if head["corpus"] in ONE_RELATION else None
     value = float(np.average([entry["value"] for entry in group], weights=weights)) if group else None
     return {**_head(head), "n": sum(sizes), "value": value, "relations": len(group)}
-
-
-def read_vocabulary(path: Path) -> list[str]:
-    """The words of a file with one word a line, as LAMA's ``common_vocab_cased.txt``; blank lines are left out."""
-    return list(dict.fromkeys(word for line in read_lines(str(path)) if (word := line.strip())))
-
-
-def write_predictions(path: Path, predictions: Iterable[dict[str, Any]]) -> None:
-    """Write a JSONL file that appears complete or not at all."""
-    with open_outputs([path]) as (stream,):
-        stream.writelines(_lines(predictions))
-
-
-def _lines(entries: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    return ((json.dumps(entry, ensure_ascii=False) + "\n").encode() for entry in entries)
-
-
-def run(
-    *,
-    checkpoint: str,
-    data: Path,
-    out: Path,
-    data_format: str | None,
-    common_vocabulary: Path | None,
-    all_patterns: bool,
-    languages: Sequence[str] | None,
-    max_tokens: int,
-    device: str,
-) -> str:
-    """What ``xling eval lama`` does; returns the text of report.md."""
-    from .lama_report import render_report
-
-    data_format = data_format or detect_format(data)
-    source = read_source(data, data_format, all_patterns=all_patterns, languages=languages)
-    vocabulary = read_vocabulary(common_vocabulary) if common_vocabulary else None
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: no CUDA device is visible; use --device cpu")
-    loaded = load_model(checkpoint)
-    require_lm_head(loaded)
-    folder = prepare_folder(out)
-    loaded.model.to(device)
-    found = evaluate(loaded, source.relations, common_vocabulary=vocabulary, max_tokens=max_tokens)
-    results = {
-        "evaluation": "lama",
-        **provenance(model=loaded, data=[*source.files, *([common_vocabulary] if common_vocabulary else [])]),
-        "settings": {
-            "format": data_format,
-            "patterns": "all" if all_patterns else "first",
-            "languages": None if languages is None else list(languages),
-            "common_vocabulary": str(common_vocabulary) if common_vocabulary else None,
-            "candidates": found.num_candidates,
-            "device": device,
-        },
-        "rows": result_rows(found.relations),
-        "relations": found.relations,
-        "without_template": source.without_template,
-    }
-    report = render_report(results)
-    write_predictions(folder / PREDICTIONS, found.predictions)
-    write_report(folder, results, report)
-    return report
