@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_xling.data.sentences import pad_sentences
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation.cloze import Fact, Relation
 from fairseq_xling.evaluation.cloze_formats import read_source
@@ -249,6 +250,28 @@ def test_command_with_a_common_vocabulary(river_folder, tmp_path, capsys):
     assert "the 2 words of the common vocabulary" in capsys.readouterr().out
 
 
+def test_command_with_all_patterns_of_one_language(river_folder, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    patterns = [{"pattern": "[X] is [Y] ."}, {"pattern": "([Y]) is [X]"}]
+    for language in ("de", "en"):
+        write_jsonl(data / "tuples" / language / "P17.jsonl.gz", [{"sub_label": "Ada", "obj_label": "born"}])
+        write_jsonl(data / "patterns" / language / "P17.jsonl.gz", patterns)
+    save_model(river_folder, {"born": 5.0, "▁river": 4.0})
+    common = ("--checkpoint", river_folder, "--data", data, "--out", out, "--all-patterns", "--languages", "de")
+    assert run(*common) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert [(row["corpus"], row["relation"], row["n"]) for row in results["rows"]] == [
+        ("mParaRel de", "P17", 1),
+        ("mParaRel de", "average", 1),
+        ("mParaRel de", "total", 1),
+    ]
+    # right only where no blank went into the mask
+    assert results["rows"][-1]["value"] == 0.5
+    assert results["settings"]["patterns"] == "all"
+    assert results["settings"]["languages"] == ["de"]
+    assert len((out / "predictions.jsonl").read_text().splitlines()) == 2
+
+
 def test_command_reports_wrong_input_with_exit_code_2(river_folder, vocabulary, tmp_path, capsys):
     data, out = write_lama(tmp_path / "data"), tmp_path / "out"
     headless = tmp_path / "headless"
@@ -306,3 +329,35 @@ def test_real_facts(shared_data, tmp_path):
     assert continent["n"] >= objects.count("Antarctica") + objects.count("Europe")
     assert continent["value"] == pytest.approx(objects.count("Antarctica") / continent["n"])
     assert continent["n"] + sum(continent["left_out"].values()) == len(objects) + relations[1].left_out["repeated"]
+
+
+def test_a_model_that_learnt_the_facts_scores_full_marks(vocabulary, tmp_path):
+    """Trained on the cloze sentences themselves, a small model knows the facts; asked for others, it does not."""
+    words = ["river", "town", "stone", "dog", "bridge", "book"]
+    subjects = [f"{a} of {b}" for a in words for b in words][:30]
+    objects = [words[(7 * number) % 6] for number in range(30)]
+    facts = [Fact(s, o, (f"the {s} is [MASK] .",)) for s, o in zip(subjects, objects, strict=True)]
+    shutil.copytree(vocabulary, tmp_path / "model")
+    loaded = load_model(save_model(tmp_path / "model"))
+    learn(loaded, facts)
+    wrong = [Fact(fact.subject, words[(words.index(fact.object) + 1) % 6], fact.sentences) for fact in facts]
+    found = evaluate(loaded, [Relation("T-REx", "P1", "N-1", facts), Relation("T-REx", "P2", "N-1", wrong)])
+    assert [entry["value"] for entry in found.relations] == [1.0, 0.0]
+
+
+def learn(loaded: LoadedModel, facts: list[Fact]) -> None:
+    """Full-batch training on whole sentences, without this evaluation's code for masks."""
+    mask = loaded.symbols.mask
+    texts = [fact.sentences[0].replace("[MASK]", fact.object) for fact in facts]
+    tokens = pad_sentences(loaded.encode_text(texts), loaded.symbols)
+    at = torch.tensor([len(row) - 2 for row in loaded.encode_text(texts)]) + 1  # the object, before the full stop
+    rows = torch.arange(len(facts))
+    targets = tokens[rows, at]
+    tokens[rows, at] = mask
+    optimizer = torch.optim.Adam(loaded.model.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = torch.nn.functional.cross_entropy(loaded.model.lm_head(loaded.model(tokens)[rows, at]), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.1
