@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .cloze import (
+    GAP,
     TYPES,
     Fact,
     Relation,
@@ -136,12 +137,16 @@ def _read_sentences(path: Path, corpus: str) -> list[Relation]:
         parts = entry.get("masked_sentences")
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise UserError(f"{path}:{number}: 'masked_sentences' is {parts!r}, expected a list of texts")
-        sentence = check_gap(" ".join(parts), f"{path}:{number}")
+        sentence = " ".join(parts)
         name = str(entry.get("pred") or corpus)
         relation = relations.setdefault(name, Relation(corpus, name, "", []))
         if len(sentence.split()) > MAX_WORDS:
             relation.left_out[f"over {MAX_WORDS} words"] += 1
             continue
+        if sentence.count(GAP) > 1:
+            relation.left_out["several masks"] += 1
+            continue
+        check_gap(sentence, f"{path}:{number}")
         subject = str(entry.get("sub_label") or entry.get("sub") or "")
         relation.facts.append(Fact(subject, entry["obj_label"].strip(), (sentence,)))
     return [relations[name] for name in sorted(relations)]

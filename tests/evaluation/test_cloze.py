@@ -46,17 +46,18 @@ def test_lama(tmp_path):
     }  # fmt: skip
 
 
-def test_long_sentences_are_left_out_as_in_lama(tmp_path):
+def test_long_sentences_and_several_masks_are_left_out(tmp_path):
     words = ["word"] * MAX_WORDS
     write_jsonl(
         tmp_path / "Squad" / "test.jsonl",
         [
             {"masked_sentences": [" ".join([*words[:-1], "[MASK]"])], "obj_label": "a", "sub_label": "Squad"},
             {"masked_sentences": [" ".join([*words, "[MASK]"])], "obj_label": "a", "sub_label": "Squad"},
+            {"masked_sentences": ["[MASK] or", "[MASK]"], "obj_label": "a", "sub_label": "Squad"},
         ],
     )
     (relation,) = read_source(tmp_path).relations
-    assert (len(relation.facts), dict(relation.left_out)) == (1, {"over 100 words": 1})
+    assert (len(relation.facts), dict(relation.left_out)) == (1, {"over 100 words": 1, "several masks": 1})
 
 
 def write_pararel(folder: Path, facts: str = "facts", patterns: str = "patterns") -> Path:
