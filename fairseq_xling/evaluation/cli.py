@@ -124,3 +124,57 @@ def tatoeba(
     write_report(folder, results, report)
     click.echo(report.split("\n\n## ")[0])
     click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")
+
+
+@evaluate.command()
+@click.option(
+    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
+)
+@click.option("--data", required=True, metavar="DIR", help="Folder with the facts and their templates.")
+@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and predictions.jsonl.")
+@click.option(
+    "--format",
+    "data_format",
+    type=click.Choice(["lama", "pararel", "mpararel", "mlama"]),
+    help="Layout of --data [default: by what it holds]",
+)
+@click.option("--common-vocabulary", metavar="FILE", help="Words, one a line, that can be objects and predictions.")
+@click.option(
+    "--all-patterns", is_flag=True, help="Average over all patterns of a relation instead of using the first."
+)
+@click.option("--languages", metavar="LANG,LANG", help="Languages of mpararel and mlama [default: all]")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+def lama(
+    checkpoint: str,
+    data: str,
+    out: str,
+    data_format: str | None,
+    common_vocabulary: str | None,
+    all_patterns: bool,
+    languages: str | None,
+    max_tokens: int,
+    device: str,
+) -> None:
+    """Probe for facts: fill the mask of cloze sentences, precision at one for every relation.
+
+    \b
+    Examples:
+      xling eval lama --checkpoint out/checkpoint_best.pt --data LAMA/data --out out/lama
+      xling eval lama --checkpoint xlmr.base --data mpararel_reviewed --languages de,en --out out/mpararel
+    """
+    from .lama_run import PREDICTIONS, run
+
+    report = run(
+        checkpoint=checkpoint,
+        data=Path(data),
+        out=Path(out),
+        data_format=data_format,
+        common_vocabulary=Path(common_vocabulary) if common_vocabulary else None,
+        all_patterns=all_patterns,
+        languages=languages.split(",") if languages else None,
+        max_tokens=max_tokens,
+        device=device,
+    )
+    click.echo(report.split("\n\n## ")[0])
+    click.echo(f"\nwrote {', '.join(str(Path(out) / name) for name in ('results.json', 'report.md', PREDICTIONS))}")
