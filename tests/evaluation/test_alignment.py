@@ -212,6 +212,10 @@ def test_command_reports_wrong_input_with_exit_code_2(model_folder, tmp_path, ca
         ),
         (("--format", "tsv", "--set", f"x={tsv}", "--fp16", "--device", "cpu"), "--fp16 needs CUDA"),
         (("--format", "tsv", "--set", f"x={tsv}", "--ot-entropy", 0), "--ot-entropy"),
+        (
+            ("--format", "tsv", "--set", f"x={tsv}", "--softmax-threshold", 0.1),
+            "--softmax-threshold has no effect without --method softmax",
+        ),
         (("--format", "tsv"), "--set"),
     ]:
         assert run(*common, *words) == 2
