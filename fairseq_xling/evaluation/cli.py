@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -71,20 +72,13 @@ def tatoeba(
     for bitext in bitexts:
         bitext.read()  # wrong input ends here, before the model is loaded and --out is made
 
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: no CUDA device is visible; use --device cpu")
-    if fp16 and device == "cpu":
-        raise UserError("--fp16 needs CUDA; leave it out on the CPU")
-
     from ..interop.checkpoint import load_model
     from . import tatoeba as evaluation
+    from .device import choose_device
     from .report import prepare_folder, provenance, write_report
     from .tatoeba_report import PLOT, draw_layers, render_report
 
+    device = choose_device(device, fp16)
     folder = prepare_folder(out)
     loaded = load_model(checkpoint)
     loaded.model.to(device)
@@ -178,3 +172,72 @@ def lama(
     )
     click.echo(report.split("\n\n## ")[0])
     click.echo(f"\nwrote {', '.join(str(Path(out) / name) for name in ('results.json', 'report.md', PREDICTIONS))}")
+
+
+@evaluate.command()
+@click.option(
+    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
+)
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    required=True,
+    metavar="NAME=FILES",
+    help="A test set: NAME=SOURCE,TARGET,GOLD (wpt, pharaoh, alibi) or NAME=FILE (tsv, jsonl); repeatable.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["wpt", "pharaoh", "alibi", "tsv", "jsonl"]),
+    multiple=True,
+    required=True,
+    help="Format of the gold links: once for all sets, or once for each --set in their order.",
+)
+@click.option("--index-base", type=click.IntRange(0, 1), help="What --format pharaoh counts words from [default: 0]")
+@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and layers.png.")
+@click.option("--layer", type=int, help="Layer to report, 0 = embeddings [default: 2/3 up]")
+@click.option(
+    "--method",
+    "methods",
+    type=click.Choice(["argmax", "itermax", "softmax", "ot"]),
+    multiple=True,
+    default=["ot"],
+    show_default=True,
+    help="How links follow from states; repeatable.",
+)
+@click.option("--softmax-threshold", type=click.FloatRange(0, 1), default=1e-3, show_default=True)
+@click.option("--itermax-iterations", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--itermax-discount", type=click.FloatRange(0, 1), default=0.9, show_default=True)
+@click.option("--ot-iterations", type=click.IntRange(min=1), default=2, show_default=True, help="Of Sinkhorn.")
+@click.option(
+    "--ot-entropy",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Weight of the entropy.",
+)
+@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--fp16", is_flag=True, help="Encode in half precision (CUDA only).")
+def alignment(
+    softmax_threshold: float,
+    itermax_iterations: int,
+    itermax_discount: float,
+    ot_iterations: int,
+    ot_entropy: float,
+    **flags: Any,
+) -> None:
+    """Align the words of sentence pairs and score the links: AER, precision, recall and F1 at every layer.
+
+    \b
+    Examples:
+      xling eval alignment --checkpoint out --format wpt --set en-fr=trial.e,trial.f,trial.wa --out out/alignment
+      xling eval alignment --checkpoint out --format tsv --set en-it=dev.en-it.tsv --set en-es=dev.en-es.tsv \\
+        --method argmax --method ot --out out/alignment
+    """
+    from .aligners import AlignerOptions
+    from .alignment_run import run
+
+    options = AlignerOptions(itermax_iterations, itermax_discount, softmax_threshold, ot_iterations, ot_entropy)
+    run(options=options, **flags)

@@ -40,7 +40,7 @@ def embed(
     copies = list(lines.values())
     distinct = [sentences[same[0]] for same in copies]
     with torch.inference_mode():
-        for batch in batches([len(sentence) + 2 for sentence in distinct], max_tokens):
+        for batch in length_batches([len(sentence) + 2 for sentence in distinct], max_tokens):
             tokens = pad_sentences([distinct[i] for i in batch], symbols).to(device)
             keep = own_tokens(tokens, symbols)
             pooled = [mean_pool(states, keep) for states in model(tokens, all_layers=True)]
@@ -50,7 +50,7 @@ def embed(
             advance(len(where))
 
 
-def batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+def length_batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
     """Indices grouped by similar length, longest first (a batch too large for the device fails at once)."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -20,7 +20,7 @@ from ..data.sentences import pad_sentences
 from ..interop.checkpoint import LoadedModel
 from ..models.encoder import EncoderInput
 from .cloze import GAP
-from .encoding import batches
+from .encoding import length_batches
 
 BLANK = "▁"
 # masks in one call of the output layer: V = 250,000 logits each
@@ -127,7 +127,7 @@ def fill_masks(
     allowed = allowed.to(device)
     found = np.zeros(len(sentences), dtype=np.int64)
     with torch.inference_mode():
-        for batch in batches([len(sentence.tokens) + 2 for sentence in sentences], max_tokens):
+        for batch in length_batches([len(sentence.tokens) + 2 for sentence in sentences], max_tokens):
             part = [sentences[i] for i in batch]
             tokens = pad_sentences([sentence.tokens for sentence in part], symbols)
             # <s> stands before the sentence's own tokens

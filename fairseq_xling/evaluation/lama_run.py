@@ -7,13 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from fairseq_xling_preprocess.text import open_outputs, read_lines
 
-from ..errors import UserError
 from ..interop.checkpoint import load_model
 from .cloze_formats import detect_format, read_source
+from .device import choose_device
 from .lama import evaluate, require_lm_head, result_rows
 from .lama_report import render_report
 from .report import prepare_folder, provenance, write_report
@@ -48,10 +46,7 @@ def run(
     data_format = data_format or detect_format(data)
     source = read_source(data, data_format, all_patterns=all_patterns, languages=languages)
     vocabulary = read_vocabulary(common_vocabulary) if common_vocabulary else None
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: no CUDA device is visible; use --device cpu")
+    device = choose_device(device)
     loaded = load_model(checkpoint)
     require_lm_head(loaded)
     folder = prepare_folder(out)
