@@ -25,7 +25,7 @@ def test_to_iob2(tags, iob2):
 
 
 def test_spans():
-    tags = "B-PER I-PER B-PER O I-LOC I-ORG".split()
+    tags = ["B-PER", "I-PER", "B-PER", "O", "I-LOC", "I-ORG"]
     assert spans(tags) == {Span("PER", 0, 2), Span("PER", 2, 3), Span("LOC", 4, 5), Span("ORG", 5, 6)}
 
 

@@ -29,7 +29,8 @@ def total(corpus, count=count_entities) -> EntityCounts:
 def test_counted_by_hand():
     # gold: PER(0-1) LOC(3) ORG(5-6); predicted: PER(0-1) LOC(3-4) PER(5-6)
     first = count_entities(
-        "B-PER I-PER O B-LOC O B-ORG I-ORG".split(), "B-PER I-PER O B-LOC I-LOC B-PER I-PER".split()
+        ["B-PER", "I-PER", "O", "B-LOC", "O", "B-ORG", "I-ORG"],
+        ["B-PER", "I-PER", "O", "B-LOC", "I-LOC", "B-PER", "I-PER"],
     )
     assert first == EntityCounts(Counter(PER=1), Counter(LOC=1, PER=1), Counter(LOC=1, ORG=1))
     # gold: LOC(0); predicted: LOC(0) LOC(1)
@@ -110,7 +111,7 @@ def test_equals_seqeval(corpus):
 
 def test_pos_runs_counted_by_hand():
     # gold runs: DET, NOUN NOUN, VERB; predicted: DET, NOUN, VERB VERB
-    counts = count_pos_runs("DET NOUN NOUN VERB".split(), "DET NOUN VERB VERB".split())
+    counts = count_pos_runs(["DET", "NOUN", "NOUN", "VERB"], ["DET", "NOUN", "VERB", "VERB"])
     assert counts.score() == Score(*[pytest.approx(100 / 3)] * 3)
     # never joined: two SYM are two items
     assert count_pos_runs(["SYM", "SYM"], ["SYM", "NOUN"]).true_positives == Counter(SYM=1)
