@@ -28,7 +28,7 @@ from fairseq_xling.finetuning.readers.squad import read_squad
         ("zh", "《宪法》保障，宗教自由。", "宪 法 保 障 宗 教 自 由"),
         ("zh", "在2019年 iPhone X发布", "在 2019 年 iphone x 发 布"),  # Latin words and numbers stay whole
         ("zh", "the 猫", "the 猫"),
-        ("zh", "㐀龥龦", "㐀 龥 龦"),  # the official range ends at U+9FA5: 龦 is no Chinese character of its own here
+        ("zh", "龥龥龦龦", "龥 龥 龦龦"),  # the official range ends at U+9FA5; U+9FA6 is not split off
     ],
 )
 def test_normalize(language, text, normal):

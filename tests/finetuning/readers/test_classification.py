@@ -102,7 +102,7 @@ def test_not_utf8(tmp_path):
 
 REVIEWS = """<?xml version="1.0" encoding="UTF-8"?>
 <items>
-<item><category>books</category><rating>5.0</rating><asin>1</asin><url>u</url><text>Ein gutes
+<item><category>books</category><rating>4.0</rating><asin>1</asin><url>u</url><text>Ein gutes
  Buch &amp; mehr.</text><title>T</title><summary>Toll!</summary></item>
 
 <item><category>books</category><rating>1.0</rating><text><![CDATA[Nie <wieder>]]></text><summary></summary></item>
