@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from ..errors import UserError
-
 
 @click.group(name="eval")
 def evaluate() -> None:
@@ -33,19 +31,7 @@ def evaluate() -> None:
 @click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--fp16", is_flag=True, help="Encode in half precision (CUDA only).")
-def tatoeba(
-    checkpoint: str,
-    data: str | None,
-    pairs: tuple[str, ...],
-    xtreme: bool,
-    out: str,
-    layer: int | None,
-    score: str,
-    neighbours: int,
-    max_tokens: int,
-    device: str,
-    fp16: bool,
-) -> None:
+def tatoeba(**flags: Any) -> None:
     """Retrieve translations by sentence embeddings: accuracy@1 in both directions, at every layer.
 
     \b
@@ -54,70 +40,9 @@ def tatoeba(
       xling eval tatoeba --checkpoint out/checkpoint_best.pt --data tatoeba/v1 --xtreme --out out/xtreme
       xling eval tatoeba --checkpoint xlmr.base --pair de-en=val.de.gz,val.en.gz --out out/retrieval
     """
-    from .bitext import find_bitexts, parse_bitext
-    from .xtreme import select
+    from .tatoeba.run import run
 
-    if not data and not pairs:
-        raise UserError("no test set: give --data DIR, or --pair A-B=FILE_A,FILE_B")
-    if xtreme and (pairs or not data):
-        raise UserError("--xtreme evaluates the test sets of --data DIR; leave --pair out")
-    bitexts = [*(find_bitexts(Path(data)) if data else []), *map(parse_bitext, pairs)]
-    if xtreme:
-        bitexts = select(bitexts)
-    for bitext in bitexts:
-        if sum(bitext.name == other.name for other in bitexts) > 1:
-            raise UserError(
-                f"the pair {bitext.name} is given more than once; evaluate its test sets one after the other"
-            )
-    for bitext in bitexts:
-        bitext.read()  # wrong input ends here, before the model is loaded and --out is made
-
-    from ..interop.checkpoint import load_model
-    from . import tatoeba as evaluation
-    from .device import choose_device
-    from .report import prepare_folder, provenance, write_report
-    from .tatoeba_report import PLOT, draw_layers, render_report
-
-    device = choose_device(device, fp16)
-    folder = prepare_folder(out)
-    loaded = load_model(checkpoint)
-    loaded.model.to(device)
-    if fp16:
-        loaded.model.half()
-    num_layers = loaded.model.cfg.encoder_layers
-    trained = None
-    if "retrieval_layer" in loaded.options:
-        trained = loaded.options["retrieval_layer"] or num_layers
-    chosen = evaluation.default_layer(num_layers, trained) if layer is None else layer
-    if not 0 <= chosen <= num_layers:
-        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
-    rule = "--layer" if layer is not None else "the layer of its fine-tuning" if trained else "default: two thirds up"
-
-    test_sets = evaluation.evaluate(
-        loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder
-    )
-    results = {
-        "evaluation": "tatoeba",
-        **provenance(model=loaded, data=[file for bitext in bitexts for file in (bitext.file_a, bitext.file_b)]),
-        "settings": {
-            "layer": chosen,
-            "layer_rule": rule,
-            "num_layers": num_layers,
-            "xtreme": xtreme,
-            "pooling": "mean",
-            "score": score,
-            "neighbours": neighbours if score == "margin" else None,
-            "device": device,
-            "fp16": fp16,
-        },
-        "rows": evaluation.result_rows(test_sets),
-        "test_sets": test_sets,
-    }
-    draw_layers(results, folder / PLOT)
-    report = render_report(results)
-    write_report(folder, results, report)
-    click.echo(report.split("\n\n## ")[0])
-    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")
+    run(**flags)
 
 
 @evaluate.command()
@@ -157,7 +82,7 @@ def lama(
       xling eval lama --checkpoint out/checkpoint_best.pt --data LAMA/data --out out/lama
       xling eval lama --checkpoint xlmr.base --data mpararel_reviewed --languages de,en --out out/mpararel
     """
-    from .lama_run import PREDICTIONS, run
+    from .lama.run import PREDICTIONS, run
 
     report = run(
         checkpoint=checkpoint,
@@ -236,8 +161,8 @@ def alignment(
       xling eval alignment --checkpoint out --format tsv --set en-it=dev.en-it.tsv --set en-es=dev.en-es.tsv \\
         --method argmax --method ot --out out/alignment
     """
-    from .aligners import AlignerOptions
-    from .alignment_run import run
+    from .alignment.aligners import AlignerOptions
+    from .alignment.run import run
 
     options = AlignerOptions(itermax_iterations, itermax_discount, softmax_threshold, ot_iterations, ot_entropy)
     run(options=options, **flags)

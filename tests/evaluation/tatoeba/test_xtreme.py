@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_xling.evaluation.xtreme import LANGUAGES
-from tests.evaluation.test_tatoeba import LEFT, RIGHT, run, write
+from fairseq_xling.evaluation.tatoeba.xtreme import LANGUAGES
+from tests.evaluation.tatoeba.test_tatoeba import LEFT, RIGHT, run, write
 
 # ERNIE-M, Table 16
 TABLE_16 = "af ar bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr nl pt ru sw ta te th tl tr ur vi zh"

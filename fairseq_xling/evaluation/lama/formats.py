@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ...errors import UserError
 from .cloze import (
     GAP,
     TYPES,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from fairseq_xling.evaluation.aligners import METHODS, AlignerOptions, align, itermax, mutual_argmax, sinkhorn
-from fairseq_xling.evaluation.alignment_metrics import LinkCounts
+from fairseq_xling.evaluation.alignment.aligners import METHODS, AlignerOptions, align, itermax, mutual_argmax, sinkhorn
+from fairseq_xling.evaluation.alignment.metrics import LinkCounts
 
 OPTIONS = AlignerOptions()
 

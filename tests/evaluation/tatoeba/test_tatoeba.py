@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.bitext import find_bitexts, parse_bitext
-from fairseq_xling.evaluation.tatoeba import default_layer, evaluate, result_rows
+from fairseq_xling.evaluation.encoding import default_layer
+from fairseq_xling.evaluation.tatoeba.bitext import find_bitexts, parse_bitext
+from fairseq_xling.evaluation.tatoeba.evaluate import evaluate, result_rows
 from fairseq_xling_preprocess.cli import main
 
 LEFT = ["Sie schrieb ein Buch", "deux chiens", "Brücke aus Stein", "die Berge"]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_xling.evaluation.aligners import METHODS, AlignerOptions
-from fairseq_xling.evaluation.alignment import evaluate
-from fairseq_xling.evaluation.gold_alignment import TestSet, parse_test_set
-from fairseq_xling.evaluation.gold_links import GoldPair
-from fairseq_xling.evaluation.word_pieces import encode_words, word_index, word_states
+from fairseq_xling.evaluation.alignment.aligners import METHODS, AlignerOptions
+from fairseq_xling.evaluation.alignment.evaluate import evaluate
+from fairseq_xling.evaluation.alignment.gold import TestSet, parse_test_set
+from fairseq_xling.evaluation.alignment.links import GoldPair
+from fairseq_xling.evaluation.alignment.word_pieces import encode_words, word_index, word_states
 from fairseq_xling_preprocess.cli import main
 
 ALIGN = Path("../shared/data/align")

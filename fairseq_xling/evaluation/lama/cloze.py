@@ -15,7 +15,7 @@ from typing import Any
 
 from fairseq_xling_preprocess.text import read_lines, split_compression
 
-from ..errors import UserError
+from ...errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from fairseq_xling_preprocess.text import read_lines, read_pairs
 
-from ..errors import UserError
-from .gold_links import GoldPair, PlacedLink, checked_pair, parse_links, split_words
+from ...errors import UserError
+from .links import GoldPair, PlacedLink, checked_pair, parse_links, split_words
 
 logger = logging.getLogger(__name__)
 

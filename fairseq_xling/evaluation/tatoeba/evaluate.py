@@ -16,25 +16,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..errors import UserError
-from ..interop.checkpoint import LoadedModel
+from ...errors import UserError
+from ...interop.checkpoint import LoadedModel
+from ..encoding import embed
 from .bitext import ENGLISH, Bitext
-from .encoding import embed
 from .retrieval import accuracy, best_matches, num_blocks
 
 logger = logging.getLogger(__name__)
-
-
-def default_layer(num_layers: int, trained_layer: int | None = None) -> int:
-    """The layer whose accuracy is *the* accuracy.
-
-    The paper says "the middle layer" without a number; two thirds of the way up is where XLM-R retrieves best: layer 8 of
-    12, 16 of 24. A model fine-tuned for retrieval is read at the layer it was fine-tuned at.
-
-    Args:
-        trained_layer: ``--retrieval-layer`` of a fine-tuned model.
-    """
-    return round(2 * num_layers / 3) if trained_layer is None else trained_layer
 
 
 def evaluate(
@@ -51,7 +39,7 @@ def evaluate(
     Args:
         loaded: the model, on the device and in the precision to use.
         bitexts: the test sets.
-        score: ``cosine`` or ``margin`` (see `fairseq_xling.evaluation.retrieval.best_matches`).
+        score: ``cosine`` or ``margin`` (see `fairseq_xling.evaluation.tatoeba.retrieval.best_matches`).
         neighbours: k of the margin.
         max_tokens: padded tokens in a batch of the encoder.
         scratch: folder for the temporary file of embeddings (all layers of both sides of one test set).

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..report import markdown_provenance, markdown_table
 from .aligners import AlignerOptions
-from .alignment_metrics import METRICS
-from .report import markdown_provenance, markdown_table
+from .metrics import METRICS
 
 PLOT = "layers.png"
 _HEADER = ("AER", "precision", "recall", "F1")
@@ -89,7 +89,7 @@ def _notes(test_sets: list[dict[str, Any]]) -> str:
 
 def draw_layers(results: dict[str, Any], path: Path) -> None:
     """Draw the AER of every layer as MetaXLM's Figure 4: thin lines for the test sets, thick ones for the averages."""
-    from .plot import figure, save
+    from ..plot import figure, save
 
     axes = figure("Word alignment by the states of every layer", "layer (0 = embeddings)", "AER (%), lower is better")
     for number, method in enumerate(results["settings"]["methods"]):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from fairseq_xling.evaluation.fill_mask import (
+from fairseq_xling.evaluation.lama.fill_mask import (
     ClozeEncoder,
     fill_masks,
     ordinary_candidates,
     vocabulary_candidates,
 )
 from fairseq_xling.interop.checkpoint import load_model
-from tests.evaluation.lama_files import write_vocabulary
+from tests.evaluation.lama.lama_files import write_vocabulary
 from tests.interop.models import checkpoint_of, hf_model, xling_model
 
 TEXTS = [
@@ -130,7 +130,7 @@ def test_batches_of_any_size_predict_the_same(loaded, monkeypatch):
     assert fill_masks(loaded, sentences, allowed, 4096, done.append).tolist() == expected
     assert fill_masks(loaded, sentences, allowed, 1, done.append).tolist() == expected
     assert done == [7] + [1] * 7
-    monkeypatch.setattr("fairseq_xling.evaluation.fill_mask._LOGITS", 2)
+    monkeypatch.setattr("fairseq_xling.evaluation.lama.fill_mask._LOGITS", 2)
     assert fill_masks(loaded, sentences, allowed, 30).tolist() == expected
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairseq_xling_preprocess.text import parse_pair, read_pairs
 
-from ..errors import UserError
+from ...errors import UserError
 
 ENGLISH = ("en", "eng")
 _NAME = re.compile(r"(?:(?P<prefix>.+)\.)?(?P<a>\w+)-(?P<b>\w+)\.(?P<side>\w+)(?:\.(?:gz|bz2|xz|zst))?")

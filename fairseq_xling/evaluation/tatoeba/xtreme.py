@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..errors import UserError
+from ...errors import UserError
 from .bitext import ENGLISH, Bitext
 
 # the code in tables -> the code in file names (ISO 639-3)

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.sentences import pad_sentences
-from ..interop.checkpoint import LoadedModel
-from ..models.encoder import EncoderInput
+from ...data.sentences import pad_sentences
+from ...interop.checkpoint import LoadedModel
+from ...models.encoder import EncoderInput
+from ..encoding import length_batches
 from .cloze import GAP
-from .encoding import length_batches
 
 BLANK = "▁"
 # masks in one call of the output layer: V = 250,000 logits each

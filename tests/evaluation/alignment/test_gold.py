@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.gold_alignment import GoldPair, TestSet, parse_test_set
+from fairseq_xling.evaluation.alignment.gold import GoldPair, TestSet, parse_test_set
 
 ALIGN = Path("../shared/data/align")
 SOURCE = ["the old bridge", "she reads"]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import click
 
-from ..errors import UserError
-from ..interop.checkpoint import load_model
+from ...errors import UserError
+from ...interop.checkpoint import load_model
+from ..device import choose_device
+from ..encoding import default_layer
+from ..report import prepare_folder, provenance, write_report
 from .aligners import METHODS, AlignerOptions
-from .alignment import evaluate
-from .alignment_report import PLOT, draw_layers, method_settings, render_report
-from .device import choose_device
-from .gold_alignment import TestSet, parse_test_set
-from .report import prepare_folder, provenance, write_report
-from .tatoeba import default_layer
+from .evaluate import evaluate
+from .gold import TestSet, parse_test_set
+from .report import PLOT, draw_layers, method_settings, render_report
 
 
 def run(

@@ -9,12 +9,12 @@ from typing import Any
 
 from fairseq_xling_preprocess.text import open_outputs, read_lines
 
-from ..interop.checkpoint import load_model
-from .cloze_formats import detect_format, read_source
-from .device import choose_device
-from .lama import evaluate, require_lm_head, result_rows
-from .lama_report import render_report
-from .report import prepare_folder, provenance, write_report
+from ...interop.checkpoint import load_model
+from ..device import choose_device
+from ..report import prepare_folder, provenance, write_report
+from .evaluate import evaluate, require_lm_head, result_rows
+from .formats import detect_format, read_source
+from .report import render_report
 
 PREDICTIONS = "predictions.jsonl"
 

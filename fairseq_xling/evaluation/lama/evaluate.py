@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import UserError
-from ..interop.checkpoint import LoadedModel
+from ...errors import UserError
+from ...interop.checkpoint import LoadedModel
 from .cloze import TYPES, Fact, Relation
 from .fill_mask import ClozeEncoder, MaskedSentence, fill_masks, ordinary_candidates, vocabulary_candidates
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.sentences import pad_sentences
-from ..interop.checkpoint import LoadedModel
-from ..models.encoder import EncoderInput
+from ...data.sentences import pad_sentences
+from ...interop.checkpoint import LoadedModel
+from ...models.encoder import EncoderInput
+from ..encoding import length_batches
 from .aligners import AlignerOptions, align
-from .alignment_metrics import METRICS, LinkCounts
-from .encoding import length_batches
-from .gold_alignment import TestSet
-from .gold_links import GoldPair
+from .gold import TestSet
+from .links import GoldPair
+from .metrics import METRICS, LinkCounts
 from .word_pieces import PieceSentence, encode_words, word_index, word_states
 
 logger = logging.getLogger(__name__)

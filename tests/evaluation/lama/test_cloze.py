@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.cloze import jsonl_files, read_jsonl, trex_type
-from fairseq_xling.evaluation.cloze_formats import MAX_WORDS, detect_format, read_source
-from tests.evaluation.lama_files import write_jsonl, write_lama
+from fairseq_xling.evaluation.lama.cloze import jsonl_files, read_jsonl, trex_type
+from fairseq_xling.evaluation.lama.formats import MAX_WORDS, detect_format, read_source
+from tests.evaluation.lama.lama_files import write_jsonl, write_lama
 
 
 def brief(relation) -> tuple:

@@ -12,15 +12,15 @@ import torch
 
 from fairseq_xling.data.sentences import pad_sentences
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.cloze import Fact, Relation
-from fairseq_xling.evaluation.cloze_formats import read_source
-from fairseq_xling.evaluation.lama import evaluate, result_rows
-from fairseq_xling.evaluation.lama_report import render_report
-from fairseq_xling.evaluation.lama_run import read_vocabulary
+from fairseq_xling.evaluation.lama.cloze import Fact, Relation
+from fairseq_xling.evaluation.lama.evaluate import evaluate, result_rows
+from fairseq_xling.evaluation.lama.formats import read_source
+from fairseq_xling.evaluation.lama.report import render_report
+from fairseq_xling.evaluation.lama.run import read_vocabulary
 from fairseq_xling.interop.checkpoint import LoadedModel, load_model
 from fairseq_xling_preprocess import vocab
 from fairseq_xling_preprocess.cli import main
-from tests.evaluation.lama_files import write_jsonl, write_lama, write_vocabulary
+from tests.evaluation.lama.lama_files import write_jsonl, write_lama, write_vocabulary
 from tests.interop.models import POSITIONS, checkpoint_of, xling_model
 
 
@@ -302,7 +302,7 @@ def test_command_reports_wrong_input_with_exit_code_2(river_folder, vocabulary, 
 
 def test_nothing_is_half_written(river_folder, tmp_path, monkeypatch, capsys):
     """Predictions that fail on the way leave no file."""
-    from fairseq_xling.evaluation import lama_run
+    from fairseq_xling.evaluation.lama import run as lama_run
 
     def fail(entry, **options):
         raise OSError(28, "No space left on device")

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fairseq_xling.evaluation import retrieval
-from fairseq_xling.evaluation.retrieval import accuracy, best_matches, neighbour_means, num_blocks
+from fairseq_xling.evaluation.tatoeba import retrieval
+from fairseq_xling.evaluation.tatoeba.retrieval import accuracy, best_matches, neighbour_means, num_blocks
 
 
 def from_cosines(cosines: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:

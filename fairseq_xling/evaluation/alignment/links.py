@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import UserError
+from ...errors import UserError
 
 Link = tuple[int, int]
 PlacedLink = tuple[str, Link, bool]

@@ -1,0 +1,1 @@
+"""Word alignment by a model's states against gold links."""

@@ -1,0 +1,1 @@
+"""Facts asked for in cloze sentences (LAMA and its relatives)."""

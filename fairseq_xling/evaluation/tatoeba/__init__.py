@@ -1,0 +1,1 @@
+"""Sentence retrieval on Tatoeba or any line-aligned files."""

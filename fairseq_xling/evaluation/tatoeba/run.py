@@ -1,0 +1,104 @@
+"""The body of ``xling eval tatoeba``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ...errors import UserError
+from ...interop.checkpoint import LoadedModel, load_model
+from ..device import choose_device
+from ..encoding import default_layer
+from ..report import prepare_folder, provenance, write_report
+from .bitext import Bitext, find_bitexts, parse_bitext
+from .evaluate import evaluate, result_rows
+from .report import PLOT, draw_layers, render_report
+from .xtreme import select
+
+
+def run(
+    *,
+    checkpoint: str,
+    data: str | None,
+    pairs: Sequence[str],
+    xtreme: bool,
+    out: str,
+    layer: int | None,
+    score: str,
+    neighbours: int,
+    max_tokens: int,
+    device: str,
+    fp16: bool,
+) -> None:
+    """Evaluate and write results.json, report.md and layers.png; the arguments are the flags.
+
+    Raises:
+        UserError: a flag, a test set or the checkpoint is wrong.
+    """
+    bitexts = _bitexts(data, pairs, xtreme)
+    device = choose_device(device, fp16)
+    folder = prepare_folder(out)
+    loaded = load_model(checkpoint)
+    loaded.model.to(device)
+    if fp16:
+        loaded.model.half()
+    chosen, rule = _layer(loaded, layer)
+    test_sets = evaluate(loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder)
+    results = {
+        "evaluation": "tatoeba",
+        **provenance(model=loaded, data=[file for bitext in bitexts for file in (bitext.file_a, bitext.file_b)]),
+        "settings": {
+            "layer": chosen,
+            "layer_rule": rule,
+            "num_layers": loaded.model.cfg.encoder_layers,
+            "xtreme": xtreme,
+            "pooling": "mean",
+            "score": score,
+            "neighbours": neighbours if score == "margin" else None,
+            "device": device,
+            "fp16": fp16,
+        },
+        "rows": result_rows(test_sets),
+        "test_sets": test_sets,
+    }
+    draw_layers(results, folder / PLOT)
+    report = render_report(results)
+    write_report(folder, results, report)
+    click.echo(report.split("\n\n## ")[0])
+    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")
+
+
+def _bitexts(data: str | None, pairs: Sequence[str], xtreme: bool) -> list[Bitext]:
+    """The test sets, read once: wrong input ends before the model is loaded and --out is made."""
+    if not data and not pairs:
+        raise UserError("no test set: give --data DIR, or --pair A-B=FILE_A,FILE_B")
+    if xtreme and (pairs or not data):
+        raise UserError("--xtreme evaluates the test sets of --data DIR; leave --pair out")
+    bitexts = [*(find_bitexts(Path(data)) if data else []), *map(parse_bitext, pairs)]
+    if xtreme:
+        bitexts = select(bitexts)
+    for bitext in bitexts:
+        if sum(bitext.name == other.name for other in bitexts) > 1:
+            raise UserError(
+                f"the pair {bitext.name} is given more than once; evaluate its test sets one after the other"
+            )
+    for bitext in bitexts:
+        bitext.read()
+    return bitexts
+
+
+def _layer(loaded: LoadedModel, layer: int | None) -> tuple[int, str]:
+    """The layer to report and why it was taken."""
+    num_layers = loaded.model.cfg.encoder_layers
+    trained = None
+    if "retrieval_layer" in loaded.options:
+        trained = loaded.options["retrieval_layer"] or num_layers
+    chosen = default_layer(num_layers, trained) if layer is None else layer
+    if not 0 <= chosen <= num_layers:
+        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
+    return (
+        chosen,
+        "--layer" if layer is not None else "the layer of its fine-tuning" if trained else "default: two thirds up",
+    )
