@@ -18,6 +18,6 @@ if find_spec("fairseq") is not None:
     compat.apply()
 
     # explicit, because fairseq itself imports tasks/ and models/ only when it is the first to import this package
-    from . import criterions, finetuning, models, tasks
+    from . import criterions, finetuning, models, optim, tasks
 
-    __all__ = ["compat", "criterions", "finetuning", "models", "tasks"]
+    __all__ = ["compat", "criterions", "finetuning", "models", "optim", "tasks"]

@@ -64,6 +64,7 @@ class XlingModel(BaseFairseqModel):
             )
         model = cls(cfg, len(task.source_dictionary), task.source_dictionary.pad())
         task.build_heads(model)
+        model.mark_layers()
         return model
 
     def add_lm_head(self) -> None:
@@ -75,6 +76,21 @@ class XlingModel(BaseFairseqModel):
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the zero-initialised mask-language table unless it is there."""
         self.encoder.sentence_encoder.add_language_embedding(num_languages)
+
+    def mark_layers(self) -> None:
+        """Note on each parameter its layer: 0 for the embeddings, 1 to L, L + 1 for what stands on the encoder.
+
+        fairseq hands the mark, its own attribute ``param_group``, on to the fp32 copies of half-precision parameters.
+        """
+        encoder = self.encoder.sentence_encoder
+        modules: list[tuple[int, nn.Module]] = [(len(encoder.layers) + 1, self)]
+        for name, module in encoder.named_children():
+            if name.startswith(("embed_", "layernorm_embedding")):
+                modules.append((0, module))
+        modules += enumerate(encoder.layers, start=1)
+        for number, module in modules:
+            for parameter in module.parameters():
+                parameter.param_group = number  # type: ignore[attr-defined]
 
     @property
     def lm_head(self) -> LMHead:

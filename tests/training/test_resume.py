@@ -75,3 +75,16 @@ def test_a_checkpoint_of_other_objectives_is_refused_and_kept(start, train, tmp_
     log = log_of(tmp_path / "run").read_text()
     assert "error: the checkpoint in --save-dir was trained with other parameters (--objectives, " in log
     assert (tmp_path / "run" / "checkpoint_last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "precision", [(), ("--bf16",), ("--fp16", "--fp16-no-flatten-grads")], ids=["fp32", "bf16", "fp16"]
+)
+def test_layerwise_adam_resumes_bit_identically(train, tmp_path, precision):
+    flags = ("--optimizer", "layerwise_adam", "--layer-lr-decay", "0.5", *precision)
+    straight = train(tmp_path / "straight", *flags, "--max-update", "8")
+    train(tmp_path / "resumed", *flags, "--max-update", "5")
+    resumed = train(tmp_path / "resumed", *flags, "--max-update", "8")
+    assert all(torch.equal(tensor, resumed["model"][key]) for key, tensor in straight["model"].items())
+    groups = straight["last_optimizer_state"]["param_groups"]
+    assert [group["lr"] / groups[0]["lr"] for group in groups] == pytest.approx([1, 0.5, 0.25])
