@@ -4,6 +4,7 @@
 #   recipes/mini/ernie_m.sh [OUT]                    default OUT: out/mini/ernie_m
 #   BUDGET=smoke recipes/mini/ernie_m.sh out/smoke   the whole chain in under three minutes, numbers without meaning
 #   SEEDS="1 2 3" ROWS="mmlm tlm" ...                more seeds, fewer rows
+#   PAIRS=1000 ...                                   only the first 1,000 lines as pairs, all as monolingual text
 #
 # Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update.
 # Result: retrieval accuracy of all layers, both directions, on the validation part, in OUT/report.md and
@@ -26,6 +27,7 @@ case ${BUDGET:=full} in
     smoke) : "${UPDATES:=4}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
+PAIRS=${PAIRS:-$MAX_LINES}
 LAYERS=${LAYERS:-3}
 DIM=${DIM:-128}
 HEADS=${HEADS:-4}
@@ -64,7 +66,7 @@ done
 need xling fairseq-preprocess fairseq-train
 prepare_out "$(
     echo "data $(cd "$DATA" && cksum "$prefix"{train,val}.{cs,de,en,fr}.gz | cksum)"
-    echo "settings $BUDGET $UPDATES $MAX_LINES $VOCAB_SIZE $LAYERS $DIM $HEADS $DROPOUT $OBJECTIVE_TOKENS $LR $WARMUP_UPDATES" \
+    echo "settings $BUDGET $UPDATES $MAX_LINES $PAIRS $VOCAB_SIZE $LAYERS $DIM $HEADS $DROPOUT $OBJECTIVE_TOKENS $LR $WARMUP_UPDATES" \
         "$MASK_PROB $PSEUDO_RATIO $BTMLM_START"
 )"
 
@@ -80,6 +82,8 @@ for lang in "${LANGUAGES[@]}"; do
             mv "$text.tmp" "$text"
         fi
     done
+    mkdir -p "$OUT/text/pairs"
+    awk -v n="$PAIRS" 'NR <= n' "$OUT/text/train/$lang" >"$OUT/text/pairs/$lang"
     inputs+=(--input "$lang=$OUT/text/train/$lang")
 done
 once "$DATA_BIN/dict.txt" xling vocab "${inputs[@]}" --size "$VOCAB_SIZE" --character-coverage 0.9995 --output "$DATA_BIN"
@@ -91,7 +95,7 @@ prepare() {  # prepare LANG | prepare A B
         if (($# == 1)); then
             encode_mono "$1" $split "$OUT/text/$split/$1"
         else
-            encode_pair "$1" "$2" $split "$OUT/text/$split/$1" "$OUT/text/$split/$2"
+            encode_pair "$1" "$2" $split "$OUT/text/${split/train/pairs}/$1" "$OUT/text/${split/train/pairs}/$2"
         fi
     done
     if (($# == 1)); then binarise_mono "$1"; else binarise_pair "$1" "$2"; fi
@@ -125,5 +129,5 @@ done
 
 python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" \
     --note "$LAYERS layers of width $DIM, $UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE," \
-    --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO."
+    --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."
 echo "$OUT/report.md"

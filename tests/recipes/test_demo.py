@@ -122,7 +122,7 @@ def test_invalid_text_is_named(recipe: Callable[..., Run], tmp_path: Path) -> No
 @pytest.mark.slow
 def test_the_ladder(recipe: Callable[..., Run], tmp_path: Path, shared_data: Path) -> None:
     out = tmp_path / "out"
-    settings = {"BUDGET": "smoke", "ROWS": "mmlm camlm_btmlm", "DATA": shared_data / "parallel"}
+    settings = {"BUDGET": "smoke", "PAIRS": "100", "ROWS": "mmlm camlm_btmlm", "DATA": shared_data / "parallel"}
     run = recipe("mini/ernie_m.sh", out, **settings)
     assert run.returncode == 0, run.log
     rows = results(out)["rows"]
@@ -133,6 +133,12 @@ def test_the_ladder(recipe: Callable[..., Run], tmp_path: Path, shared_data: Pat
     keys = [(row["row"], row["metric"], row["layer"], row["seed"]) for row in rows]
     assert len(set(keys)) == len(keys)
     assert "| + CAMLM + BTMLM |" in (out / "report.md").read_text(encoding="utf-8")
+
+    lines = {
+        file: len((out / "encoded" / file).read_text().splitlines())
+        for file in ("mono/train.de", "para/train.en-de.de")
+    }
+    assert lines == {"mono/train.de": 500, "para/train.en-de.de": 100}
 
     # another row is added to the finished ones
     done = (out / "mmlm-1" / "checkpoint_last.pt").stat().st_mtime_ns
