@@ -11,8 +11,8 @@
 # OUT/results.json. A row that is finished is not made again; an interrupted one goes on from its last checkpoint.
 #
 # Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on).
-# Hardware: 2 CPU cores, or a GPU if there is one. Duration: about two hours on one core, from ten minutes for mmlm to
-# 35 for ernie_m, whose update has four batches. Expect the README's table.
+# Hardware: 2 CPU cores, or a GPU if there is one. Duration: on one thread of a shared CPU 17 to 23 minutes for
+# mmlm, tlm, camlm and camlm_btmlm, an hour for ernie_m, whose update has four batches. Expect the README's table.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 

@@ -17,7 +17,6 @@ from fairseq_xling.evaluation.alignment.links import GoldPair
 from fairseq_xling.evaluation.alignment.word_pieces import encode_words, word_index, word_states
 from fairseq_xling_preprocess.cli import main
 
-ALIGN = Path("../shared/data/align")
 OPTIONS = AlignerOptions()
 ANY = TestSet("x", "tsv", (Path("x.tsv"),))
 SENTENCES = ["the old town", "Two dogs run ;", "deux chiens courent", "Brücke aus Stein", "She river through town ."]
@@ -225,10 +224,9 @@ def test_command_reports_wrong_input_with_exit_code_2(model_folder, tmp_path, ca
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not ALIGN.is_dir(), reason="the shared data is not there")
-def test_real_sentences_longer_than_the_model(loaded):
+def test_real_sentences_longer_than_the_model(loaded, shared_data):
     """Hansards' trial set through a model of 24 positions: nothing crashes, and what was lost is counted."""
-    files = ",".join(str(ALIGN / f"hansards/trial.{side}.gz") for side in ("e", "f", "wa"))
+    files = ",".join(str(shared_data / f"align/hansards/trial.{side}.gz") for side in ("e", "f", "wa"))
     test_set = parse_test_set(f"en-fr={files}", "wpt")
     result = evaluate(loaded, test_set, test_set.read(), METHODS, OPTIONS)
     assert (result["pairs"], result["sure"], result["possible"]) == (37, 338, 1446)

@@ -11,7 +11,6 @@ import pytest
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation.alignment.gold import GoldPair, TestSet, parse_test_set
 
-ALIGN = Path("../shared/data/align")
 SOURCE = ["the old bridge", "she reads"]
 TARGET = ["die alte Brücke", "sie liest gern"]
 EXPECTED = [
@@ -182,19 +181,19 @@ def test_set_option(tmp_path):
             parse_test_set(text, format)
 
 
-@pytest.mark.skipif(not ALIGN.is_dir(), reason="the shared data is not there")
-def test_real_gold_sets_are_read_in_full():
+def test_real_gold_sets_are_read_in_full(shared_data):
     """Sure and possible links as the sets' documentation counts them."""
 
     def count(text: str, format: str) -> tuple[int, int, int]:
         pairs = parse_test_set(text, format).read()
         return len(pairs), sum(len(p.sure) for p in pairs), sum(len(p.possible - p.sure) for p in pairs)
 
-    hansards = ",".join(str(ALIGN / f"hansards/trial.{side}.gz") for side in ("e", "f", "wa"))
+    align = shared_data / "align"
+    hansards = ",".join(str(align / f"hansards/trial.{side}.gz") for side in ("e", "f", "wa"))
     assert count(f"en-fr={hansards}", "wpt") == (37, 338, 1446)
-    assert count(f"en-cs={ALIGN}/czenali/valid.en-cs.jsonl.gz", "jsonl") == (250, 4238, 0)
-    assert count(f"en-sv={ALIGN}/swedish/valid.en-sv.jsonl.gz", "jsonl") == (116, 2398, 0)
-    assert [count(f"x={file}", "tsv")[0] for file in sorted(ALIGN.glob("xlwa/dev.*"))] == [105] * 5 + [
+    assert count(f"en-cs={align}/czenali/valid.en-cs.jsonl.gz", "jsonl") == (250, 4238, 0)
+    assert count(f"en-sv={align}/swedish/valid.en-sv.jsonl.gz", "jsonl") == (116, 2398, 0)
+    assert [count(f"x={file}", "tsv")[0] for file in sorted(align.glob("xlwa/dev.*"))] == [105] * 5 + [
         103,
         105,
         105,
@@ -202,7 +201,7 @@ def test_real_gold_sets_are_read_in_full():
         105,
     ]
     tales = []
-    for folder in ALIGN.glob("alibi/*"):
+    for folder in align.glob("alibi/*"):
         french, english = folder.name.split("_")
         files = f"{french}_sents", f"{english}_sents", f"ali_w2w_{folder.name}"
         tales.append(count("tale=" + ",".join(str(folder / f"{file}.txt.gz") for file in files), "alibi"))
