@@ -1,5 +1,6 @@
 """Fine-tuning tasks and their criterions; importing the package registers them with fairseq."""
 
 from .retrieval import RetrievalCriterion, RetrievalTask, RetrievalTaskConfig
+from .task import FinetuneCriterion, FinetuneTask
 
-__all__ = ["RetrievalCriterion", "RetrievalTask", "RetrievalTaskConfig"]
+__all__ = ["FinetuneCriterion", "FinetuneTask", "RetrievalCriterion", "RetrievalTask", "RetrievalTaskConfig"]

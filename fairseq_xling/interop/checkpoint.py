@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,12 +24,22 @@ from ..data.databin import load_dictionary, load_languages
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel, XlingModelConfig
+from ..models.heads import HEADS
 from ..models.xling import rename_old_keys
 from .vocabulary import SENTENCEPIECE
 
+LABELS = "labels.txt"
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
 _DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
+
+
+class Pieces(NamedTuple):
+    """A text as symbols: piece t stands for the characters ``begins[t]`` to ``ends[t] - 1``. Arrays (T,) of int64."""
+
+    ids: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,7 @@ class LoadedModel:
         path: the file the weights were read from.
         home: the folder of the dictionary, SentencePiece model and languages; that of ``path``, or the data-bin.
         options: what the checkpoint says of its model and task; empty if another program wrote it.
+        labels: what the outputs of a fine-tuned model's head stand for; None if it has no head or no names for them.
     """
 
     model: XlingModel
@@ -53,6 +65,7 @@ class LoadedModel:
     path: Path
     home: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    labels: list[str] | None = None
 
     def encode_text(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Symbol ids of each text, int64 (T,), without ``<s>`` and ``</s>``; the same pieces as ``xling encode``.
@@ -60,15 +73,38 @@ class LoadedModel:
         Raises:
             UserError: there is no SentencePiece model.
         """
+        ids, sentencepiece = self._piece_ids, self._sentencepiece()
+        encoded = sentencepiece.encode([squeeze(text) for text in texts])
+        return [ids[np.asarray(row, dtype=np.int64)] for row in encoded]
+
+    def encode_with_offsets(self, texts: Sequence[str]) -> Iterator[Pieces]:
+        """Yield the pieces of each text with the characters they stand for, in Unicode characters of the text as it is.
+
+        The pieces cover the text without gaps, white space belongs to the piece it precedes (or follows, at the end). A
+        character that normalisation makes several pieces of belongs to the last of them.
+
+        Raises:
+            UserError: the model has no SentencePiece model.
+        """
+        ids, sentencepiece = self._piece_ids, self._sentencepiece()
+        for text in texts:
+            mapping = sentencepiece.encode(text, return_type="offset_mapping")
+            offsets = np.array(mapping["offsets"], dtype=np.int64).reshape(-1, 2)
+            yield Pieces(ids[np.array(mapping["ids"], dtype=np.int64)], offsets[:, 0], offsets[:, 1])
+
+    def _sentencepiece(self) -> SentencePieceProcessor:
         if self.sentencepiece is None:
             raise UserError(
                 f"{self.home / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
                 "copy the SentencePiece model the checkpoint was trained with there"
             )
-        pieces = (self.sentencepiece.id_to_piece(i) for i in range(len(self.sentencepiece)))
-        ids = np.array([self.dictionary.index(piece) for piece in pieces])
-        encoded = self.sentencepiece.encode([squeeze(text) for text in texts])
-        return [ids[np.asarray(row, dtype=np.int64)] for row in encoded]
+        return self.sentencepiece
+
+    @cached_property
+    def _piece_ids(self) -> np.ndarray:
+        """The dictionary's number of each of SentencePiece's pieces."""
+        model = self._sentencepiece()
+        return np.array([self.dictionary.index(model.id_to_piece(i)) for i in range(len(model))])
 
     def sha256(self) -> str:
         """SHA-256 of the weights' file, for results.json."""
@@ -120,7 +156,23 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
-    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, languages, file, home, weights.options)
+    symbols, labels = Symbols.of(dictionary), _load_labels(home / LABELS, model)
+    return LoadedModel(model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, labels)
+
+
+def _load_labels(file: Path, model: XlingModel) -> list[str] | None:
+    """Labels of the head, a line each."""
+    if not model.heads or not file.is_file():
+        return None
+    labels = file.read_text(encoding="utf-8").splitlines()
+    state = model.heads.state_dict()
+    outputs = {name: len(state[f"{name}.out_proj.bias"]) for name in model.heads if name != "span"}
+    for name, number in outputs.items():
+        if number != len(labels):
+            raise UserError(
+                f"{file}: names {len(labels)} labels, the {name} head has {number} outputs; use the file beside the checkpoint"
+            )
+    return labels if outputs else None
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -230,5 +282,8 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
         model.add_lm_head()
     if _PREFIX + "embed_languages.weight" in state:
         model.add_language_embedding(len(state[_PREFIX + "embed_languages.weight"]) - 1)
+    for name in HEADS:
+        if f"heads.{name}.out_proj.weight" in state:
+            model.add_head(name, len(state[f"heads.{name}.out_proj.weight"]))
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
     return model.eval()

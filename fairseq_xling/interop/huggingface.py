@@ -115,8 +115,8 @@ def _log_dropped(keys: list[str]) -> None:
         logger.warning(f"left out, the other library's model has no place for it: {', '.join(parts)}")
 
 
-def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
-    """Write ``model.pt``, ``dict.txt`` and the tokenizer's files, laid out as the published XLM-R models."""
+def write_vocabulary(loaded: LoadedModel, folder: Path) -> None:
+    """Write ``dict.txt`` and what else belongs to the vocabulary: the tokenizer's files and ``languages.txt``."""
     if loaded.sentencepiece is not None:
         proto = vocabulary.read_sentencepiece(loaded.home)
         (folder / vocabulary.SENTENCEPIECE).write_bytes(proto or loaded.sentencepiece.serialized_model_proto())
@@ -127,6 +127,11 @@ def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
         shutil.copyfile(loaded.home / "languages.txt", folder / "languages.txt")
     lines = (f"{symbol} 1\n" for symbol in vocabulary.symbols_of(loaded.dictionary))
     (folder / "dict.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
+    """Write ``model.pt`` and the vocabulary, laid out as the published XLM-R models."""
+    write_vocabulary(loaded, folder)
     cfg = OmegaConf.to_container(OmegaConf.structured(loaded.model.cfg))
     assert isinstance(cfg, dict)
     content = {

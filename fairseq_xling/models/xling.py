@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .config import ALIASES, SHAPE_FIELDS, SHAPES, XlingModelConfig
 from .encoder import EncoderInput, LMHead, SentenceEncoder
+from .heads import HEADS
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class XlingModel(BaseFairseqModel):
         super().__init__()
         self.cfg = cfg
         self.encoder = XlingEncoder(SentenceEncoder(cfg, vocabulary_size, pad))
+        self.heads = nn.ModuleDict()
         self.num_updates = 0
         self.apply(_init_bert)
 
@@ -76,6 +78,11 @@ class XlingModel(BaseFairseqModel):
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the zero-initialised mask-language table unless it is there."""
         self.encoder.sentence_encoder.add_language_embedding(num_languages)
+
+    def add_head(self, name: str, outputs: int) -> None:
+        """Add a head of `HEADS` for fine-tuning, freshly initialised."""
+        head = HEADS[name](self.cfg.encoder_embed_dim, outputs, self.cfg.dropout)
+        self.heads[name] = head.apply(_init_bert)
 
     def mark_layers(self) -> None:
         """Note on each parameter its layer: 0 for the embeddings, 1 to L, L + 1 for what stands on the encoder.

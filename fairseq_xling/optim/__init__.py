@@ -1,5 +1,6 @@
-"""Optimizers; importing the package registers them with fairseq."""
+"""Optimizers and schedules; importing the package registers them with fairseq."""
 
 from .layerwise_adam import LayerwiseAdam, LayerwiseAdamConfig
+from .warmup_linear import EpochLength, WarmupLinear, WarmupLinearConfig
 
-__all__ = ["LayerwiseAdam", "LayerwiseAdamConfig"]
+__all__ = ["EpochLength", "LayerwiseAdam", "LayerwiseAdamConfig", "WarmupLinear", "WarmupLinearConfig"]

@@ -1,11 +1,12 @@
-"""What the tasks share that read a data-bin: options, dictionary, batches and a complete checkpoint folder."""
+"""What the tasks share: batches, a complete checkpoint folder; and on a data-bin options and dictionary."""
 
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, List, Protocol  # noqa: UP035
 
 import numpy as np
 import torch.distributed as dist
@@ -17,11 +18,21 @@ from omegaconf import II, MISSING
 from ..data.databin import MODEL_FILES, DataBin
 from ..errors import UserError
 from ..models import XlingModel
+from ..optim import EpochLength
 from .batches import MeasuredBatchIterator
 
 
 @dataclass
-class DataBinTaskConfig(FairseqDataclass):
+class BatchingTaskConfig(FairseqDataclass):
+    """What every task has to know of the training."""
+
+    seed: int = II("common.seed")
+    save_dir: str = II("checkpoint.save_dir")
+    update_freq: List[int] = II("optimization.update_freq")  # noqa: RUF009, UP006  # omegaconf knows no list[int]
+
+
+@dataclass
+class DataBinTaskConfig(BatchingTaskConfig):
     """Options of every task on a data-bin."""
 
     data: str = field(
@@ -35,8 +46,6 @@ class DataBinTaskConfig(FairseqDataclass):
         default=0.7,
         metadata={"help": "languages and pairs are drawn in proportion to (number of sentences)^alpha"},
     )
-    seed: int = II("common.seed")
-    save_dir: str = II("checkpoint.save_dir")
 
 
 class BatchingDataset(Protocol):
@@ -51,39 +60,10 @@ class BatchingDataset(Protocol):
     def collater(self, samples: list[Any]) -> dict[str, Any]: ...
 
 
-class DataBinTask(FairseqTask):
-    """A task on a data-bin.
+class BatchingTask(FairseqTask):
+    """A task whose datasets make their own batches."""
 
-    Raises:
-        UserError: the data-bin or an option is wrong.
-    """
-
-    cfg: DataBinTaskConfig
-
-    def __init__(self, cfg: DataBinTaskConfig, data: DataBin):
-        super().__init__(cfg)
-        if cfg.max_positions < 8:
-            raise UserError(
-                f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols"
-            )
-        if not 0 <= cfg.sampling_alpha <= 1:
-            raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
-        self.data = data
-
-    @classmethod
-    def setup_task(cls, cfg: DataBinTaskConfig, **kwargs: Any) -> "DataBinTask":
-        return cls(cfg, DataBin(cfg.data))
-
-    @property
-    def source_dictionary(self) -> Dictionary:
-        return self.data.dictionary
-
-    @property
-    def target_dictionary(self) -> Dictionary:
-        return self.data.dictionary
-
-    def max_positions(self) -> int:
-        return self.cfg.max_positions
+    cfg: BatchingTaskConfig
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
         """Build the model.
@@ -122,6 +102,9 @@ class DataBinTask(FairseqTask):
                 raise UserError(f"{flag} {value} must be at least 1; leave it out to have no such limit")
         dataset.set_epoch(epoch)
         batches = dataset.batches(epoch, max_tokens, max_sentences, required_batch_size_multiple, num_shards)
+        if dataset is self.datasets.get("train"):
+            frequency = self.cfg.update_freq[min(epoch, len(self.cfg.update_freq)) - 1]
+            EpochLength.updates = -(-len(batches) // (num_shards * frequency))
         return MeasuredBatchIterator(
             dataset=dataset,
             collate_fn=dataset.collater,
@@ -137,13 +120,51 @@ class DataBinTask(FairseqTask):
             buffer_size=0,
         )
 
+    def complete_folder(self, files: Iterable[Path]) -> None:
+        """Copy files that a checkpoint cannot do without into its folder."""
+        folder = Path(self.cfg.save_dir)
+        if folder.is_dir() and (not dist.is_initialized() or dist.get_rank() == 0):
+            for file in files:
+                _copy_whole(file, folder / file.name)
+
+
+class DataBinTask(BatchingTask):
+    """A task on a data-bin.
+
+    Raises:
+        UserError: the data-bin or an option is wrong.
+    """
+
+    cfg: DataBinTaskConfig
+
+    def __init__(self, cfg: DataBinTaskConfig, data: DataBin):
+        super().__init__(cfg)
+        if cfg.max_positions < 8:
+            raise UserError(
+                f"--max-positions {cfg.max_positions}: at least 8 are needed for a pair and its special symbols"
+            )
+        if not 0 <= cfg.sampling_alpha <= 1:
+            raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
+        self.data = data
+
+    @classmethod
+    def setup_task(cls, cfg: DataBinTaskConfig, **kwargs: Any) -> "DataBinTask":
+        return cls(cfg, DataBin(cfg.data))
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.data.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.data.dictionary
+
+    def max_positions(self) -> int:
+        return self.cfg.max_positions
+
     def begin_epoch(self, epoch: int, model: Any) -> None:
         """Complete the checkpoint folder with the dictionary, SentencePiece model and language list."""
-        if not dist.is_initialized() or dist.get_rank() == 0:
-            for name in MODEL_FILES:
-                source, target = self.data.root / name, Path(self.cfg.save_dir) / name
-                if source.is_file() and Path(self.cfg.save_dir).is_dir():
-                    _copy_whole(source, target)
+        self.complete_folder(path for name in MODEL_FILES if (path := self.data.root / name).is_file())
 
 
 def _copy_whole(source: Path, target: Path) -> None:

@@ -1,0 +1,86 @@
+"""Examples as a dataset that makes its own batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from fairseq.data import FairseqDataset, data_utils
+
+from ..errors import UserError
+from .examples import Example, Examples
+from .formulation import Formulation
+
+# examples that are sorted by length together: batches waste little padding and still differ from epoch to epoch
+POOL = 2048
+
+
+class FinetuneDataset(FairseqDataset):
+    """Batches of examples; in training drawn anew in every epoch from (seed, epoch).
+
+    Raises:
+        UserError: there are no examples.
+    """
+
+    def __init__(self, examples: Examples, formulation: Formulation, train: bool, seed: int):
+        if not len(examples):
+            raise UserError("no examples to learn from" if train else "no examples to evaluate")
+        self.examples = examples
+        self.formulation = formulation
+        self.train = train
+        self.seed = seed
+        self.sizes = examples.sizes
+
+    def set_epoch(self, epoch: int) -> None:
+        """Nothing depends on the epoch but the batches."""
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.examples[int(index)]
+
+    def collater(self, samples: list[Example]) -> dict[str, Any]:
+        return self.formulation.collate(samples)
+
+    def batches(
+        self,
+        epoch: int,
+        max_tokens: int | None,
+        max_sentences: int | None,
+        size_multiple: int = 1,
+        num_shards: int = 1,
+    ) -> list[np.ndarray]:
+        """Batches of an epoch by similar length; ``--batch-size`` counts examples, ``--max-tokens`` padded tokens.
+
+        Raises:
+            UserError: the longest row does not fit ``--max-tokens``.
+        """
+        sizes = self.sizes
+        if max_tokens:
+            longest = self.formulation.max_positions
+            if max_tokens < longest:
+                raise UserError(
+                    f"--max-tokens {max_tokens} is less than a row of --max-positions {longest} tokens: raise the one or lower the other"
+                )
+            # a question with many windows is a batch of its own
+            sizes = np.minimum(sizes, max_tokens)
+        rng = np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(len(self)) if self.train else np.arange(len(self))
+        pools = np.arange(len(self)) // POOL if self.train else np.zeros(len(self), dtype=np.int64)
+        order = order[np.lexsort((sizes[order], pools))]
+        batches: list[np.ndarray] = data_utils.batch_by_size(
+            order,
+            num_tokens_fn=None,
+            num_tokens_vec=sizes[order].astype(np.int64),
+            max_tokens=max_tokens,
+            max_sentences=max_sentences,
+            required_batch_size_multiple=size_multiple,
+        )
+        if self.train:
+            rng.shuffle(batches)
+        return batches

@@ -1,0 +1,128 @@
+"""Which file holds which language: found by the names of the benchmark's files, or told one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import UserError
+
+_PLACEHOLDERS = {
+    "{lang}": r"(?P<lang>[A-Za-z]{2,3}(?:_[A-Za-z]+)?)",
+    "{question}": r"(?P<more>[A-Za-z]{2,3})",
+    "{part}": r"(?P<more>[\w-]+)",
+    "*": r"[^/]*",
+}
+_TOKEN = re.compile(r"\{lang\}|\{question\}|\{part\}|\*")
+_SUFFIX = r"(?:\.(?:gz|bz2|xz|zst))?"
+
+
+def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, str]:
+    """The files whose path under ``folder`` fits, plain or compressed, by language.
+
+    Args:
+        pattern: with ``{lang}``; further ``{question}`` (language of the question) and ``{part}`` (domain), which the language
+            is joined with by a hyphen where they differ; ``*`` stands for anything but a slash.
+        aliases: what files call a language -> its code.
+
+    Raises:
+        UserError: two files are of one language.
+    """
+    expression, position = "", 0
+    for token in _TOKEN.finditer(pattern):
+        expression += re.escape(pattern[position : token.start()]) + _PLACEHOLDERS[token[0]]
+        position = token.end()
+    regex = re.compile(expression + re.escape(pattern[position:]) + _SUFFIX)
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*/" * pattern.count("/") + "*")):
+        fit = regex.fullmatch(path.relative_to(folder).as_posix())
+        if fit is None or not path.is_file():
+            continue
+        names = fit.groupdict()
+        language = aliases.get(names["lang"], names["lang"])
+        if names.get("more", names["lang"]) != names["lang"]:
+            language = f"{language}-{names['more']}"
+        if language in found:
+            raise UserError(
+                f"{found[language]} and {path} are both {language}: keep one of them in the folder, or name the files one by one"
+            )
+        found[language] = str(path)
+    return found
+
+
+def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """The benchmark's files in a folder by language: those of the first pattern that fits any.
+
+    Args:
+        patterns: as of `match`; one without ``{lang}`` is a single file that holds all ``languages``.
+
+    Raises:
+        UserError: the folder does not exist, or none of the patterns fits a file.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(patterns)}")
+    for pattern in patterns:
+        if "{lang}" in pattern:
+            found = match(folder, pattern, aliases)
+        else:
+            files = [
+                path
+                for path in sorted(folder.glob(f"{pattern}*"))
+                if re.fullmatch(_SUFFIX, path.name[len(Path(pattern).name) :])
+            ]
+            found = dict.fromkeys(languages, str(files[0])) if files else {}
+        if found:
+            return found
+    raise UserError(f"{folder}: holds no {' and no '.join(patterns)} (plain or compressed)")
+
+
+def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
+    """Read ``de=FILE,fr=FILE`` or a path with ``{lang}`` in it.
+
+    Raises:
+        UserError: neither, a language is named twice, or a file does not exist.
+    """
+    found: dict[str, str] = {}
+    for item in text.split(","):
+        language, equals, path = item.strip().partition("=")
+        if "{lang}" in item:
+            folder = Path(item.strip().partition("{")[0]).parent
+            files = match(folder, Path(item.strip()).relative_to(folder).as_posix(), aliases)
+            if not files:
+                raise UserError(f"{flag} {item.strip()}: no such file")
+        elif equals and language and path:
+            files = {language: path}
+        else:
+            raise UserError(
+                f"{flag} {text}: expected LANGUAGE=FILE, separated by commas, or a path with {{lang}} in it"
+            )
+        for language, path in files.items():
+            if language in found:
+                raise UserError(f"{flag} {text}: the language {language} is named twice")
+            if not Path(path).is_file():
+                raise UserError(f"{flag} {text}: there is no file {path}")
+            found[language] = path
+    return found
+
+
+def choose(flag: str, found: Mapping[str, str], languages: str | None, order: Iterable[str]) -> dict[str, str]:
+    """The files of the languages to use, in their order.
+
+    Args:
+        languages: comma-separated, or ``all``; None for those of ``order`` that have a file (all there are if none has).
+
+    Raises:
+        UserError: a language has no file.
+    """
+    ordered = sorted(found, key=lambda language: [*order, language].index(language))
+    if languages is None:
+        known = [language for language in ordered if language in tuple(order)]
+        return {language: found[language] for language in known or ordered}
+    if languages == "all":
+        return {language: found[language] for language in ordered}
+    chosen = [language.strip() for language in languages.split(",")]
+    for language in chosen:
+        if language not in found:
+            raise UserError(f"{flag} {language}: no file of this language; there are files of {', '.join(ordered)}")
+    return {language: found[language] for language in chosen}

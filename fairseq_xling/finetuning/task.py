@@ -1,0 +1,317 @@
+"""The fine-tuning tasks: thin registrations over the formulations, one criterion for all."""
+
+import logging
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Optional
+
+import torch
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from fairseq.tasks import register_task
+from omegaconf import MISSING
+from torch import Tensor
+
+from ..errors import UserError
+from ..interop.checkpoint import LABELS, LoadedModel, load_model
+from ..interop.huggingface import write_vocabulary
+from ..models import XlingModel
+from ..models.config import SHAPE_FIELDS
+from ..tasks.base import BatchingTask, BatchingTaskConfig
+from ..tasks.throughput import encoder_flops, log_throughput
+from .benchmarks import FORMATS, get_benchmark
+from .dataset import FinetuneDataset
+from .examples import Examples
+from .files import choose, find, parse
+from .formulation import Formulation
+from .question_answering import QuestionAnswering, SpanLimits
+from .sequence_classification import SequenceClassification
+from .token_classification import TokenClassification
+
+logger = logging.getLogger(__name__)
+
+PARTS = {"train": "train", "valid": "dev", "test": "test"}
+
+
+@dataclass
+class FinetuneConfig(BatchingTaskConfig):
+    """Options of every fine-tuning task."""
+
+    data: str = field(
+        default=MISSING,
+        metadata={"help": "the model to fine-tune: a checkpoint, or a folder (fairseq or transformers)"},
+    )
+    benchmark: Optional[str] = field(
+        default=None, metadata={"help": "benchmark to learn, such as xnli (docs/finetuning.md)"}
+    )
+    benchmark_data: Optional[str] = field(
+        default=None, metadata={"help": "folder with the benchmark's files, which are found by their names"}
+    )
+    train_files: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "training files instead of --benchmark-data's: LANG=FILE,LANG=FILE, or a path with {lang} in it"
+        },
+    )
+    valid_files: Optional[str] = field(default=None, metadata={"help": "validation files, likewise"})
+    train_format: Optional[str] = field(
+        default=None, metadata={"help": f"format of --train-files, if not the benchmark's: {', '.join(FORMATS)}"}
+    )
+    train_languages: str = field(
+        default="en", metadata={"help": "languages to train on, joined by commas; 'all' for all that have a file"}
+    )
+    valid_languages: Optional[str] = field(
+        default=None,
+        metadata={"help": "languages to validate on, likewise (default: the benchmark's that have a file)"},
+    )
+    max_positions: int = field(
+        default=512, metadata={"help": "longest input in tokens; a model with fewer positions gets at most those"}
+    )
+    skip_bad: bool = field(
+        default=False, metadata={"help": "leave out questions whose answer is not in the context, with a warning"}
+    )
+
+
+class FinetuneTask(BatchingTask):
+    """Fine-tunes a model on a benchmark.
+
+    Raises:
+        UserError: an option, a file or the model is wrong.
+    """
+
+    cfg: FinetuneConfig
+    formulation_class: ClassVar[type[Formulation]]
+
+    def __init__(self, cfg: FinetuneConfig, loaded: LoadedModel):
+        super().__init__(cfg)
+        self.benchmark = get_benchmark(cfg.benchmark, cfg._name or "")
+        self.loaded = loaded
+        files = {
+            "train": self._files("--train-languages", "train", cfg.train_files, cfg.train_languages),
+            "valid": {},
+        }
+        if cfg.valid_files or (cfg.benchmark_data and "dev" in self.benchmark.files):
+            files["valid"] = self._files("--valid-languages", "dev", cfg.valid_files, cfg.valid_languages)
+        self.files: dict[str, dict[str, str]] = files
+        if cfg.train_format not in (None, *FORMATS):
+            raise UserError(f"--train-format {cfg.train_format}: expected one of {', '.join(FORMATS)}")
+        limit = min(cfg.max_positions, loaded.model.max_positions())
+        if limit < cfg.max_positions:
+            logger.info(f"--max-positions {cfg.max_positions}: the model has {limit} positions, which are used")
+        labels = self.benchmark.labels or self.formulation_class.labels_of(
+            record for language in files["train"] for record in self._records("train", language)
+        )
+        self.formulation = self._formulation(labels, limit)
+
+    @classmethod
+    def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
+        return cls(cfg, load_model(cfg.data))
+
+    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
+        return self.formulation_class(self.loaded, self.benchmark, list(labels), max_positions)
+
+    def _files(self, flag: str, part: str, named: Optional[str], languages: Optional[str]) -> dict[str, str]:
+        benchmark, folder = self.benchmark, self.cfg.benchmark_data
+        if named:
+            found = parse(f"--{'train' if part == 'train' else 'valid'}-files", named, benchmark.aliases)
+            if part == "train" and languages == "en":  # files named one by one are meant to be used
+                languages = "all"
+        elif folder is None:
+            raise UserError(
+                f"--benchmark-data: name the folder with the files of {self.cfg.benchmark}, or name them with --train-files"
+            )
+        elif part not in benchmark.files:
+            raise UserError(f"{self.cfg.benchmark} has no files for the part '{part}'; name them with --valid-files")
+        else:
+            found = find(Path(folder), benchmark.files[part], benchmark.languages, benchmark.aliases)
+        return choose(flag, found, languages, benchmark.languages)
+
+    def _records(self, split: str, language: str) -> Iterable[Any]:
+        form = (split == "train" and self.cfg.train_format) or self.benchmark.format
+        return FORMATS[form](self.files[split][language], language, self.cfg.skip_bad)
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
+        """Read and encode a split.
+
+        Raises:
+            UserError: there are no files for it, or one of them is wrong.
+        """
+        if split in self.datasets:  # the same in every epoch
+            return
+        train = split == "train"
+        if not self.files.get(split):
+            raise UserError(f"no '{split}' files: name them with --valid-files, or train with --disable-validation")
+        examples = Examples(keep_records=not train)
+        for group, (language, file) in enumerate(self.files[split].items()):
+            before = len(examples)
+            self.formulation.examples(self._records(split, language), group, train, examples, file)
+            logger.info(f"{split} {language}: {len(examples) - before} examples of {file}")
+        self.datasets[split] = FinetuneDataset(examples, self.formulation, train, self.cfg.seed)
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.loaded.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.loaded.dictionary
+
+    def max_positions(self) -> int:
+        return self.formulation.max_positions
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
+        """The model that is fine-tuned, in its own shape, with the head of the task; dropouts are the options'."""
+        for name in (*SHAPE_FIELDS, "encoder_normalize_before", "max_positions"):
+            setattr(cfg, name, getattr(self.loaded.model.cfg, name))
+        model = super().build_model(cfg, from_checkpoint)
+        state = self.loaded.model.state_dict()
+        if self.loaded.labels != (self.formulation.labels or None):
+            # a head of other labels is no help; one of the same benchmark is trained on
+            state = {key: tensor for key, tensor in state.items() if not key.startswith("heads.")}
+        model.load_state_dict(state)
+        return model
+
+    def build_heads(self, model: XlingModel) -> None:
+        """Add the head of the task."""
+        model.add_head(self.formulation.head, self.formulation.num_outputs)
+
+    def begin_epoch(self, epoch: int, model: Any) -> None:
+        """Complete the checkpoint folder with the vocabulary and the labels."""
+        with tempfile.TemporaryDirectory() as folder:
+            write_vocabulary(self.loaded, Path(folder))
+            if self.formulation.labels:
+                (Path(folder) / LABELS).write_text("".join(f"{label}\n" for label in self.formulation.labels))
+            self.complete_folder(sorted(Path(folder).iterdir()))
+
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> "FinetuneCriterion":
+        """The criterion follows from the task; ``--criterion`` may name it or be left out.
+
+        Raises:
+            UserError: ``--criterion`` names another.
+        """
+        if cfg._name not in ("finetune", "cross_entropy"):
+            raise UserError(f"--criterion {cfg._name} does not fit the task; leave it out, or name finetune")
+        return FinetuneCriterion(self)
+
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        """Log the loss; in validation the metric of each language and ``score``, the main figure averaged over them."""
+        super().reduce_metrics(logging_outputs, criterion)
+        if "by_group" not in logging_outputs[0]:
+            log_throughput(logging_outputs)
+            return
+        languages = list(self.files["valid"])
+        for language, sums in zip(languages, sum(log["by_group"] for log in logging_outputs).tolist(), strict=True):
+            # fairseq reduces batch by batch: sums are kept under names that it does not print, figures follow from them
+            for number, value in enumerate(sums):
+                metrics.log_scalar_sum(f"_sum_{language}_{number}", value)
+            if sums[0]:
+                metrics.log_derived(f"score_{language}", partial(self._score, languages=[language]))
+        metrics.log_derived("score", partial(self._score, languages=languages))
+
+    def _score(self, meters: Any, languages: list[str]) -> float:
+        """The main figure in percent, averaged over the languages that have been seen."""
+        scoring, main = self.benchmark.scoring, []
+        for language in languages:
+            sums = [meters[f"_sum_{language}_{number}"].sum for number in range(scoring.width)]
+            if sums[0]:
+                main.append(scoring.percent(sums)[0])
+        return round(sum(main) / len(main), 2) if main else 0.0
+
+
+@register_task("sequence_classification", dataclass=FinetuneConfig)
+class SequenceClassificationTask(FinetuneTask):
+    """XNLI, PAWS-X, Amazon reviews."""
+
+    formulation_class = SequenceClassification
+
+
+@register_task("token_classification", dataclass=FinetuneConfig)
+class TokenClassificationTask(FinetuneTask):
+    """CoNLL, WikiAnn, UNER, UD parts of speech, SemEval-16 opinion targets."""
+
+    formulation_class = TokenClassification
+
+
+@dataclass
+class QuestionAnsweringConfig(FinetuneConfig):
+    """Options of question answering."""
+
+    max_question_length: int = field(
+        default=SpanLimits.max_question_length, metadata={"help": "longest question in pieces; more is cut off"}
+    )
+    doc_stride: int = field(
+        default=SpanLimits.doc_stride,
+        metadata={"help": "pieces from the beginning of one window of a long context to that of the next"},
+    )
+    max_answer_length: int = field(
+        default=SpanLimits.max_answer_length, metadata={"help": "longest predicted answer in pieces"}
+    )
+
+
+@register_task("question_answering", dataclass=QuestionAnsweringConfig)
+class QuestionAnsweringTask(FinetuneTask):
+    """SQuAD, MLQA, XQuAD, TyDiQA-GoldP."""
+
+    formulation_class = QuestionAnswering
+    cfg: QuestionAnsweringConfig
+
+    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
+        cfg = self.cfg
+        limits = SpanLimits(cfg.max_question_length, cfg.doc_stride, cfg.max_answer_length)
+        return QuestionAnswering(self.loaded, self.benchmark, labels, max_positions, limits)
+
+
+@register_criterion("finetune", dataclass=FairseqDataclass)
+class FinetuneCriterion(FairseqCriterion):
+    """The formulation's loss; ``sample_size`` is the number of losses (examples, windows or words)."""
+
+    def __init__(self, task: FinetuneTask):
+        super().__init__(task)
+        self._recent: Optional[tuple[Tensor, Tensor]] = None
+
+    def forward(
+        self, model: XlingModel, sample: dict[str, Any], reduce: bool = True
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """Compute the summed loss of a batch and, in validation, its scores."""
+        formulation = self.task.formulation
+        logits = formulation.logits(model, sample)
+        losses, examples = formulation.losses(logits, sample)
+        self._recent = losses.detach(), sample["id"][examples]
+        count = len(losses)
+        log = {
+            "loss": losses.detach().sum(),
+            "sample_size": count,
+            "nsentences": len(sample["id"]),
+            "ntokens": sample["num_tokens"],
+            "cells": sample["tokens"].numel(),
+            "flops": encoder_flops(model, sample, model.cfg.encoder_layers),
+        }
+        if not model.training:
+            languages = list(self.task.files["valid"])
+            scores = torch.from_numpy(formulation.scores(formulation.predictions(logits, sample), sample, languages))
+            totals = torch.zeros(len(languages), scores.size(1), dtype=torch.float64)
+            log["by_group"] = totals.index_add_(0, sample["group"].cpu(), scores).to(losses.device)
+        return losses.sum(), count, log
+
+    def diagnose(self) -> str:
+        """Say on which examples the latest loss was not finite."""
+        if self._recent is None:
+            return "no batch yet"
+        losses, ids = self._recent
+        bad = sorted(set(ids[~losses.isfinite()].tolist()))
+        return f"the loss is not finite on examples {bad}" if bad else "the loss was finite"
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
+        """Log ``loss`` in nats."""
+        size = sum(log["sample_size"] for log in logging_outputs)
+        metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / max(size, 1), size, round=3)
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True
