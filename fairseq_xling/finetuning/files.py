@@ -31,7 +31,11 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
     """
     expression, position = "", 0
     for token in _TOKEN.finditer(pattern):
-        expression += re.escape(pattern[position : token.start()]) + _PLACEHOLDERS[token[0]]
+        placeholder = _PLACEHOLDERS[token[0]]
+        name = placeholder[: placeholder.find(">") + 1]  # "(?P<lang>" of one that may stand only once
+        if name and name in expression:
+            placeholder = f"(?P={name[4:-1]})"
+        expression += re.escape(pattern[position : token.start()]) + placeholder
         position = token.end()
     regex = re.compile(expression + re.escape(pattern[position:]) + _SUFFIX)
     found: dict[str, str] = {}
@@ -52,29 +56,34 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
 
 
 def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """The benchmark's files in a folder by language: those of the first pattern that fits any.
+    """The benchmark's files in a folder by language: each language's of the first pattern that fits one.
 
     Args:
-        patterns: as of `match`; one without ``{lang}`` is a single file that holds all ``languages``.
+        patterns: as of `match`; or, without ``{lang}``, a single file that holds all ``languages``, or one language with its
+            name before (``en=train.json``).
 
     Raises:
         UserError: the folder does not exist, or none of the patterns fits a file.
     """
+    names = [pattern.rpartition("=")[2] for pattern in patterns]
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(patterns)}")
-    for pattern in patterns:
-        if "{lang}" in pattern:
-            found = match(folder, pattern, aliases)
+        raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(names)}")
+    found: dict[str, str] = {}
+    for pattern, name in zip(patterns, names, strict=True):
+        if "{lang}" in name:
+            files = match(folder, name, aliases)
         else:
-            files = [
+            paths = [
                 path
-                for path in sorted(folder.glob(f"{pattern}*"))
-                if re.fullmatch(_SUFFIX, path.name[len(Path(pattern).name) :])
+                for path in sorted(folder.glob(f"{name}*"))
+                if re.fullmatch(_SUFFIX, path.name[len(Path(name).name) :])
             ]
-            found = dict.fromkeys(languages, str(files[0])) if files else {}
-        if found:
-            return found
-    raise UserError(f"{folder}: holds no {' and no '.join(patterns)} (plain or compressed)")
+            held = [pattern.partition("=")[0]] if "=" in pattern else languages
+            files = dict.fromkeys(held, str(paths[0])) if paths else {}
+        found = files | found
+    if not found:
+        raise UserError(f"{folder}: holds no {' and no '.join(names)} (plain or compressed)")
+    return found
 
 
 def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
@@ -87,7 +96,7 @@ def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
     for item in text.split(","):
         language, equals, path = item.strip().partition("=")
         if "{lang}" in item:
-            folder = Path(item.strip().partition("{")[0]).parent
+            folder = Path(item.strip().partition("{")[0] + "_").parent
             files = match(folder, Path(item.strip()).relative_to(folder).as_posix(), aliases)
             if not files:
                 raise UserError(f"{flag} {item.strip()}: no such file")
