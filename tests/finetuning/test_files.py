@@ -263,7 +263,7 @@ def test_a_benchmark_and_its_task():
         UserError, match="--benchmark xnli needs --task sequence_classification; token_classification learns wikiann, "
     ):
         get_benchmark("xnli", "token_classification")
-    with pytest.raises(UserError, match="--benchmark glue: expected one of xnli, pawsx, amazon$"):
+    with pytest.raises(UserError, match=r"--benchmark glue: expected one of xnli, pawsx, amazon$"):
         get_benchmark("glue", "sequence_classification")
     with pytest.raises(UserError, match=r"--benchmark \(none given\): expected one of squad, mlqa, xquad, tydiqa$"):
         get_benchmark(None, "question_answering")
