@@ -80,12 +80,11 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
 
 
 def write_pairs(path: Path, count: int, seed: int = 0) -> Path:
-    """PAWS-X: sentences about numbers, paraphrases where both numbers are equal."""
+    """PAWS-X: the label is 1 where the number at the end of the first sentence is odd."""
     rows = []
     for number in range(count):
         first, second = (number * 7 + seed) % 10, (number * 3 + number // 10) % 10
-        label = int(first == second)
-        rows.append(f"{SENTENCES[number % 4]} {first}\t{second} {SENTENCES[(number + seed) % 3]}\t{label}")
+        rows.append(f"{SENTENCES[number % 4]} {first}\t{second} {SENTENCES[(number + seed) % 3]}\t{first % 2}")
     return write_lines(path, rows)
 
 
@@ -156,6 +155,7 @@ def refused(begin: Begin, tmp_path: Path) -> Callable[..., str]:
     """``refused(task, *options)`` runs a job that must end with exit code 2, and returns its one line of an error."""
 
     def run(task: str, *options: object, **kwargs: Any) -> str:
+        log_of(tmp_path / "refused").unlink(missing_ok=True)
         process = begin(tmp_path / "refused", task, *options, **kwargs)
         process.join(timeout=100)
         log = log_of(tmp_path / "refused").read_text()
