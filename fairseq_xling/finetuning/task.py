@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -28,10 +28,8 @@ from .benchmarks import FORMATS, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
 from .files import choose, find, parse
-from .formulation import Formulation
-from .question_answering import QuestionAnswering, SpanLimits
-from .sequence_classification import SequenceClassification
-from .token_classification import TokenClassification
+from .formulations import FORMULATIONS, formulate
+from .question_answering import SpanLimits
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +83,6 @@ class FinetuneTask(BatchingTask):
     """
 
     cfg: FinetuneConfig
-    formulation_class: ClassVar[type[Formulation]]
 
     def __init__(self, cfg: FinetuneConfig, loaded: LoadedModel):
         super().__init__(cfg)
@@ -103,17 +100,14 @@ class FinetuneTask(BatchingTask):
         limit = min(cfg.max_positions, loaded.model.max_positions())
         if limit < cfg.max_positions:
             logger.info(f"--max-positions {cfg.max_positions}: the model has {limit} positions, which are used")
-        labels = self.benchmark.labels or self.formulation_class.labels_of(
+        labels = self.benchmark.labels or FORMULATIONS[self.benchmark.task].labels_of(
             record for language in files["train"] for record in self._records("train", language)
         )
-        self.formulation = self._formulation(labels, limit)
+        self.formulation = formulate(loaded, self.benchmark, labels, limit, dict(cfg))
 
     @classmethod
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
         return cls(cfg, load_model(cfg.data))
-
-    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
-        return self.formulation_class(self.loaded, self.benchmark, list(labels), max_positions)
 
     def _files(self, flag: str, part: str, named: Optional[str], languages: Optional[str]) -> dict[str, str]:
         benchmark, folder = self.benchmark, self.cfg.benchmark_data
@@ -188,6 +182,21 @@ class FinetuneTask(BatchingTask):
                 (Path(folder) / LABELS).write_text("".join(f"{label}\n" for label in self.formulation.labels))
             self.complete_folder(sorted(Path(folder).iterdir()))
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint remembers of the fine-tuning, for the reports."""
+        return {
+            "finetuning": {
+                "benchmark": self.cfg.benchmark,
+                "model": str(self.loaded.path),
+                "model_updates": self.loaded.num_updates,
+                "languages": list(self.files["train"]),
+                "seed": self.cfg.seed,
+            }
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to restore: it follows from the options."""
+
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> "FinetuneCriterion":
         """The criterion follows from the task; ``--criterion`` may name it or be left out.
 
@@ -227,14 +236,10 @@ class FinetuneTask(BatchingTask):
 class SequenceClassificationTask(FinetuneTask):
     """XNLI, PAWS-X, Amazon reviews."""
 
-    formulation_class = SequenceClassification
-
 
 @register_task("token_classification", dataclass=FinetuneConfig)
 class TokenClassificationTask(FinetuneTask):
     """CoNLL, WikiAnn, UNER, UD parts of speech, SemEval-16 opinion targets."""
-
-    formulation_class = TokenClassification
 
 
 @dataclass
@@ -256,14 +261,6 @@ class QuestionAnsweringConfig(FinetuneConfig):
 @register_task("question_answering", dataclass=QuestionAnsweringConfig)
 class QuestionAnsweringTask(FinetuneTask):
     """SQuAD, MLQA, XQuAD, TyDiQA-GoldP."""
-
-    formulation_class = QuestionAnswering
-    cfg: QuestionAnsweringConfig
-
-    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
-        cfg = self.cfg
-        limits = SpanLimits(cfg.max_question_length, cfg.doc_stride, cfg.max_answer_length)
-        return QuestionAnswering(self.loaded, self.benchmark, labels, max_positions, limits)
 
 
 @register_criterion("finetune", dataclass=FairseqDataclass)
