@@ -37,8 +37,7 @@ class Benchmark:
         task: the fairseq task that learns it.
         format: of its files, a key of `FORMATS`.
         scoring: its official metric.
-        files: patterns of file names (see `files.find`) of the parts ``train``, ``dev`` and ``test``, the first that matches
-            anything counts.
+        files: patterns of file names (see `files.find`) of the parts ``train``, ``dev`` and ``test``.
         languages: in the order of the papers' tables; what is trained and tested on unless other languages are named.
         labels: all there are; None where they follow from the training set.
         aliases: what files call a language -> its code.
@@ -64,8 +63,8 @@ def _languages(codes: str) -> tuple[str, ...]:
     return tuple(codes.split())
 
 
-_SQUAD_TRAIN = ("train-v1.1.json", "squad/train-v1.1.json")
-_SQUAD_DEV = ("dev-v1.1.json", "squad/dev-v1.1.json")
+_SQUAD_TRAIN = ("en=train-v1.1.json", "en=squad/train-v1.1.json")
+_SQUAD_DEV = ("en=dev-v1.1.json", "en=squad/dev-v1.1.json")
 _MLQA = "{split}-context-{lang}-question-{question}.json {split}/{split}-context-{lang}-question-{question}.json"
 _THREE = {"train": "train", "dev": "dev", "test": "test"}
 

@@ -15,7 +15,8 @@ _PLACEHOLDERS = {
     "*": r"[^/]*",
 }
 _TOKEN = re.compile(r"\{lang\}|\{question\}|\{part\}|\*")
-_SUFFIX = r"(?:\.(?:gz|bz2|xz|zst))?"
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_SUFFIX = f"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 
 
 def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, str]:
@@ -52,29 +53,28 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
 
 
 def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """The benchmark's files in a folder by language: those of the first pattern that fits any.
+    """The benchmark's files in a folder by language; where several patterns fit one, the first counts.
 
     Args:
-        patterns: as of `match`; one without ``{lang}`` is a single file that holds all ``languages``.
+        patterns: as of `match`; or ``en=NAME``, a file in one language; or ``NAME``, a file that holds all ``languages``.
 
     Raises:
         UserError: the folder does not exist, or none of the patterns fits a file.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(patterns)}")
+    found: dict[str, str] = {}
     for pattern in patterns:
         if "{lang}" in pattern:
-            found = match(folder, pattern, aliases)
+            fitting = match(folder, pattern, aliases)
         else:
-            files = [
-                path
-                for path in sorted(folder.glob(f"{pattern}*"))
-                if re.fullmatch(_SUFFIX, path.name[len(Path(pattern).name) :])
-            ]
-            found = dict.fromkeys(languages, str(files[0])) if files else {}
-        if found:
-            return found
-    raise UserError(f"{folder}: holds no {' and no '.join(patterns)} (plain or compressed)")
+            language, equals, name = pattern.rpartition("=")
+            files = [path for suffix in ("", *SUFFIXES) if (path := folder / f"{name}{suffix}").is_file()]
+            fitting = dict.fromkeys([language] if equals else languages, str(files[0])) if files else {}
+        found = {**fitting, **found}
+    if not found:
+        raise UserError(f"{folder}: holds no {' and no '.join(patterns)} (plain or compressed)")
+    return found
 
 
 def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:

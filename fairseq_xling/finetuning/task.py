@@ -60,8 +60,12 @@ class FinetuneConfig(BatchingTaskConfig):
     train_format: Optional[str] = field(
         default=None, metadata={"help": f"format of --train-files, if not the benchmark's: {', '.join(FORMATS)}"}
     )
-    train_languages: str = field(
-        default="en", metadata={"help": "languages to train on, joined by commas; 'all' for all that have a file"}
+    train_languages: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "languages to train on, joined by commas; 'all' for all that have a file (default: the benchmark's first, "
+            "as a rule en; of --train-files all)"
+        },
     )
     valid_languages: Optional[str] = field(
         default=None,
@@ -113,8 +117,6 @@ class FinetuneTask(BatchingTask):
         benchmark, folder = self.benchmark, self.cfg.benchmark_data
         if named:
             found = parse(f"--{'train' if part == 'train' else 'valid'}-files", named, benchmark.aliases)
-            if part == "train" and languages == "en":  # files named one by one are meant to be used
-                languages = "all"
         elif folder is None:
             raise UserError(
                 f"--benchmark-data: name the folder with the files of {self.cfg.benchmark}, or name them with --train-files"
@@ -123,6 +125,8 @@ class FinetuneTask(BatchingTask):
             raise UserError(f"{self.cfg.benchmark} has no files for the part '{part}'; name them with --valid-files")
         else:
             found = find(Path(folder), benchmark.files[part], benchmark.languages, benchmark.aliases)
+        if part == "train" and languages is None:
+            languages = "all" if named else benchmark.languages[0]
         return choose(flag, found, languages, benchmark.languages)
 
     def _records(self, split: str, language: str) -> Iterable[Any]:
