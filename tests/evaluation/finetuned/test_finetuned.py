@@ -15,7 +15,8 @@ from fairseq_xling.evaluation.metrics.mlqa import normalizer_of
 from fairseq_xling.evaluation.metrics.squad import score_answer
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.formulations import FORMULATIONS
-from fairseq_xling.interop.checkpoint import LABELS, LoadedModel, load_model
+from fairseq_xling.interop.checkpoint import LoadedModel, load_model
+from fairseq_xling.interop.labels import LABELS
 from fairseq_xling.models.heads import HEADS
 from fairseq_xling_preprocess.cli import main
 
