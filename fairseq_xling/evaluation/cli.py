@@ -166,3 +166,56 @@ def alignment(
 
     options = AlignerOptions(itermax_iterations, itermax_discount, softmax_threshold, ot_iterations, ot_entropy)
     run(options=options, **flags)
+
+
+BENCHMARKS = {
+    "xnli": "Natural language inference: accuracy.",
+    "pawsx": "Paraphrase identification: accuracy.",
+    "amazon": "Polarity of reviews by language and domain: accuracy.",
+    "squad": "Question answering: F1 and exact match.",
+    "mlqa": "Question answering: F1 and exact match as MLQA defines them for each language.",
+    "xquad": "Question answering: F1 and exact match.",
+    "tydiqa": "Question answering (gold passage): F1 and exact match.",
+    "wikiann": "Named entities: F1, precision and recall.",
+    "conll": "Named entities of CoNLL-2002 and 2003: F1, precision and recall.",
+    "uner": "Named entities of Universal NER: F1, precision and recall.",
+    "pos": "Parts of speech of Universal Dependencies: F1 as in XTREME, and accuracy.",
+    "absa": "Opinion targets and their polarity (SemEval-2016): F1, precision and recall.",
+}
+
+
+def _add_benchmark(name: str, summary: str) -> None:
+    """Make the command of one benchmark."""
+
+    @evaluate.command(name=name, short_help=f"{summary.split(':')[0]} with a fine-tuned model.")
+    @click.option("--checkpoint", required=True, metavar="PATH", help="The fine-tuned model: a .pt file or a folder.")
+    @click.option("--data", metavar="DIR", help="Folder with the benchmark's files, which are found by their names.")
+    @click.option("--split", type=click.Choice(["dev", "test"]), default="test", show_default=True, help="Of --data.")
+    @click.option("--files", metavar="LANG=FILE,…", help="Files instead of --data's, or a path with {lang} in it.")
+    @click.option(
+        "--languages", metavar="LANG,LANG", help="Which, or 'all' [default: the benchmark's that have a file]"
+    )
+    @click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and predictions/.")
+    @click.option("--skip-bad", is_flag=True, help="Leave out questions whose answer is not in the context.")
+    @click.option(
+        "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens in a batch."
+    )
+    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+    @click.option("--fp16", is_flag=True, help="Compute in half precision (CUDA only).")
+    def command(**flags: Any) -> None:
+        from .finetuned.run import run
+
+        run(name=name, **flags)
+
+    command.help = f"""{summary}
+
+    Evaluates a model that fairseq-train has fine-tuned for the benchmark, in each language.
+
+    \b
+    Example:
+      xling eval {name} --checkpoint out/{name}/checkpoint_best.pt --data {name} --out out/{name}/eval
+    """
+
+
+for _name, _summary in BENCHMARKS.items():
+    _add_benchmark(_name, _summary)

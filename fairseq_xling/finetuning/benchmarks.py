@@ -37,8 +37,7 @@ class Benchmark:
         task: the fairseq task that learns it.
         format: of its files, a key of `FORMATS`.
         scoring: its official metric.
-        files: patterns of file names (see `files.find`) of the parts ``train``, ``dev`` and ``test``; a language's file is the
-            one of the first pattern that matches any.
+        files: patterns of file names (see `files.find`) of the parts ``train``, ``dev`` and ``test``.
         languages: in the order of the papers' tables; what is trained and tested on unless other languages are named.
         labels: all there are; None where they follow from the training set.
         aliases: what files call a language -> its code.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from fairseq.data import FairseqDataset, data_utils
+from fairseq.data import FairseqDataset
 
+from ..data.examples import group
 from ..errors import UserError
 from .examples import Example, Examples
 from .formulation import Formulation
@@ -73,14 +74,7 @@ class FinetuneDataset(FairseqDataset):
         order = rng.permutation(len(self)) if self.train else np.arange(len(self))
         pools = np.arange(len(self)) // POOL if self.train else np.zeros(len(self), dtype=np.int64)
         order = order[np.lexsort((sizes[order], pools))]
-        batches: list[np.ndarray] = data_utils.batch_by_size(
-            order,
-            num_tokens_fn=None,
-            num_tokens_vec=sizes[order].astype(np.int64),
-            max_tokens=max_tokens,
-            max_sentences=max_sentences,
-            required_batch_size_multiple=size_multiple,
-        )
+        batches = group(order, sizes[order], max_tokens, max_sentences, size_multiple)
         if self.train:
             rng.shuffle(batches)
         return batches

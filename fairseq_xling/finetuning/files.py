@@ -15,7 +15,8 @@ _PLACEHOLDERS = {
     "*": r"[^/]*",
 }
 _TOKEN = re.compile(r"\{lang\}|\{question\}|\{part\}|\*")
-_SUFFIX = r"(?:\.(?:gz|bz2|xz|zst))?"
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_SUFFIX = f"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 
 
 def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, str]:
@@ -32,7 +33,7 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
     expression, position = "", 0
     for token in _TOKEN.finditer(pattern):
         placeholder = _PLACEHOLDERS[token[0]]
-        name = placeholder[: placeholder.find(">") + 1]  # "(?P<lang>" of one that may stand only once
+        name = placeholder[: placeholder.find(">") + 1]  # "(?P<lang>", which may stand only once
         if name and name in expression:
             placeholder = f"(?P={name[4:-1]})"
         expression += re.escape(pattern[position : token.start()]) + placeholder
@@ -56,11 +57,10 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
 
 
 def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """The benchmark's files in a folder by language: each language's of the first pattern that fits one.
+    """The benchmark's files in a folder by language; where several patterns fit one, the first counts.
 
     Args:
-        patterns: as of `match`; or, without ``{lang}``, a single file that holds all ``languages``, or one language with its
-            name before (``en=train.json``).
+        patterns: as of `match`; or ``en=NAME``, a file in one language; or ``NAME``, a file that holds all ``languages``.
 
     Raises:
         UserError: the folder does not exist, or none of the patterns fits a file.
@@ -69,18 +69,14 @@ def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliase
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(names)}")
     found: dict[str, str] = {}
-    for pattern, name in zip(patterns, names, strict=True):
-        if "{lang}" in name:
-            files = match(folder, name, aliases)
+    for pattern in patterns:
+        if "{lang}" in pattern:
+            fitting = match(folder, pattern, aliases)
         else:
-            paths = [
-                path
-                for path in sorted(folder.glob(f"{name}*"))
-                if re.fullmatch(_SUFFIX, path.name[len(Path(name).name) :])
-            ]
-            held = [pattern.partition("=")[0]] if "=" in pattern else languages
-            files = dict.fromkeys(held, str(paths[0])) if paths else {}
-        found = files | found
+            language, equals, name = pattern.rpartition("=")
+            files = [path for suffix in ("", *SUFFIXES) if (path := folder / f"{name}{suffix}").is_file()]
+            fitting = dict.fromkeys([language] if equals else languages, str(files[0])) if files else {}
+        found = {**fitting, **found}
     if not found:
         raise UserError(f"{folder}: holds no {' and no '.join(names)} (plain or compressed)")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -18,8 +18,9 @@ from omegaconf import MISSING
 from torch import Tensor
 
 from ..errors import UserError
-from ..interop.checkpoint import LABELS, LoadedModel, load_model
+from ..interop.checkpoint import LoadedModel, load_model
 from ..interop.huggingface import write_vocabulary
+from ..interop.labels import write_labels
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
 from ..tasks.base import BatchingTask, BatchingTaskConfig
@@ -28,10 +29,8 @@ from .benchmarks import FORMATS, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
 from .files import choose, find, parse
-from .formulation import Formulation
-from .question_answering import QuestionAnswering, SpanLimits
-from .sequence_classification import SequenceClassification
-from .token_classification import TokenClassification
+from .formulations import FORMULATIONS, formulate
+from .question_answering import SpanLimits
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +61,12 @@ class FinetuneConfig(BatchingTaskConfig):
     train_format: Optional[str] = field(
         default=None, metadata={"help": f"format of --train-files, if not the benchmark's: {', '.join(FORMATS)}"}
     )
-    train_languages: str = field(
-        default="en", metadata={"help": "languages to train on, joined by commas; 'all' for all that have a file"}
+    train_languages: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "languages to train on, joined by commas; 'all' for all that have a file (default: the benchmark's first, "
+            "as a rule en; of --train-files all)"
+        },
     )
     valid_languages: Optional[str] = field(
         default=None,
@@ -85,7 +88,6 @@ class FinetuneTask(BatchingTask):
     """
 
     cfg: FinetuneConfig
-    formulation_class: ClassVar[type[Formulation]]
 
     def __init__(self, cfg: FinetuneConfig, loaded: LoadedModel):
         super().__init__(cfg)
@@ -105,24 +107,19 @@ class FinetuneTask(BatchingTask):
         limit = min(cfg.max_positions, loaded.model.max_positions())
         if limit < cfg.max_positions:
             logger.info(f"--max-positions {cfg.max_positions}: the model has {limit} positions, which are used")
-        labels = self.benchmark.labels or self.formulation_class.labels_of(
+        labels = self.benchmark.labels or FORMULATIONS[self.benchmark.task].labels_of(
             record for language in files["train"] for record in self._records("train", language)
         )
-        self.formulation = self._formulation(labels, limit)
+        self.formulation = formulate(loaded, self.benchmark, labels, limit, dict(cfg))
 
     @classmethod
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
         return cls(cfg, load_model(cfg.data))
 
-    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
-        return self.formulation_class(self.loaded, self.benchmark, list(labels), max_positions)
-
     def _files(self, flag: str, part: str, named: Optional[str], languages: Optional[str]) -> dict[str, str]:
         benchmark, folder = self.benchmark, self.cfg.benchmark_data
         if named:
             found = parse(f"--{'train' if part == 'train' else 'valid'}-files", named, benchmark.aliases)
-            if part == "train" and languages == "en":  # files named one by one are meant to be used
-                languages = "all"
         elif folder is None:
             raise UserError(
                 f"--benchmark-data: name the folder with the files of {self.cfg.benchmark}, or name them with --train-files"
@@ -131,6 +128,8 @@ class FinetuneTask(BatchingTask):
             raise UserError(f"{self.cfg.benchmark} has no files for the part '{part}'; name them with --valid-files")
         else:
             found = find(Path(folder), benchmark.files[part], benchmark.languages, benchmark.aliases)
+        if part == "train" and languages is None:
+            languages = "all" if named else benchmark.languages[0]
         return choose(flag, found, languages, benchmark.languages)
 
     def _records(self, split: str, language: str) -> Iterable[Any]:
@@ -187,8 +186,23 @@ class FinetuneTask(BatchingTask):
         with tempfile.TemporaryDirectory() as folder:
             write_vocabulary(self.loaded, Path(folder))
             if self.formulation.labels:
-                (Path(folder) / LABELS).write_text("".join(f"{label}\n" for label in self.formulation.labels))
+                write_labels(self.formulation.labels, Path(folder))
             self.complete_folder(sorted(Path(folder).iterdir()))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint remembers of the fine-tuning, for the reports."""
+        return {
+            "finetuning": {
+                "benchmark": self.cfg.benchmark,
+                "model": str(self.loaded.path),
+                "model_updates": self.loaded.num_updates,
+                "languages": list(self.files["train"]),
+                "seed": self.cfg.seed,
+            }
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to restore: it follows from the options."""
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> "FinetuneCriterion":
         """The criterion follows from the task; ``--criterion`` may name it or be left out.
@@ -229,14 +243,10 @@ class FinetuneTask(BatchingTask):
 class SequenceClassificationTask(FinetuneTask):
     """XNLI, PAWS-X, Amazon reviews."""
 
-    formulation_class = SequenceClassification
-
 
 @register_task("token_classification", dataclass=FinetuneConfig)
 class TokenClassificationTask(FinetuneTask):
     """CoNLL, WikiAnn, UNER, UD parts of speech, SemEval-16 opinion targets."""
-
-    formulation_class = TokenClassification
 
 
 @dataclass
@@ -258,14 +268,6 @@ class QuestionAnsweringConfig(FinetuneConfig):
 @register_task("question_answering", dataclass=QuestionAnsweringConfig)
 class QuestionAnsweringTask(FinetuneTask):
     """SQuAD, MLQA, XQuAD, TyDiQA-GoldP."""
-
-    formulation_class = QuestionAnswering
-    cfg: QuestionAnsweringConfig
-
-    def _formulation(self, labels: Iterable[str], max_positions: int) -> Formulation:
-        cfg = self.cfg
-        limits = SpanLimits(cfg.max_question_length, cfg.doc_stride, cfg.max_answer_length)
-        return QuestionAnswering(self.loaded, self.benchmark, labels, max_positions, limits)
 
 
 @register_criterion("finetune", dataclass=FairseqDataclass)

@@ -26,9 +26,9 @@ from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel, XlingModelConfig
 from ..models.heads import HEADS
 from ..models.xling import rename_old_keys
+from .labels import LABELS, read_labels
 from .vocabulary import SENTENCEPIECE
 
-LABELS = "labels.txt"
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
 _DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
@@ -54,6 +54,7 @@ class LoadedModel:
         path: the file the weights were read from.
         home: the folder of the dictionary, SentencePiece model and languages; that of ``path``, or the data-bin.
         options: what the checkpoint says of its model and task; empty if another program wrote it.
+        num_updates: updates it was trained for, None if not known.
         labels: what the outputs of a fine-tuned model's head stand for; None if it has no head or no names for them.
     """
 
@@ -65,6 +66,7 @@ class LoadedModel:
     path: Path
     home: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    num_updates: int | None = None
     labels: list[str] | None = None
 
     def encode_text(self, texts: Sequence[str]) -> list[np.ndarray]:
@@ -114,10 +116,11 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a checkpoint file holds: parameters under today's names, and the options of model and task."""
+    """What a checkpoint file holds: parameters under today's names, the options of model and task, the updates."""
 
     state: dict[str, Tensor]
     options: dict[str, Any]
+    num_updates: int | None
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -157,23 +160,11 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
-    symbols, labels = Symbols.of(dictionary), _load_labels(home / LABELS, model)
-    return LoadedModel(model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, labels)
-
-
-def _load_labels(file: Path, model: XlingModel) -> list[str] | None:
-    """Labels of the head, a line each."""
-    if not model.heads or not file.is_file():
-        return None
-    labels = file.read_text(encoding="utf-8").splitlines()
-    state = model.heads.state_dict()
-    outputs = {name: len(state[f"{name}.out_proj.bias"]) for name in model.heads if name != "span"}
-    for name, number in outputs.items():
-        if number != len(labels):
-            raise UserError(
-                f"{file}: names {len(labels)} labels, the {name} head has {number} outputs; use the file beside the checkpoint"
-            )
-    return labels if outputs else None
+    # labels belong to the weights: a data-bin, or the model that was fine-tuned, has others or none
+    symbols, labels = Symbols.of(dictionary), read_labels(file.parent / LABELS, model)
+    return LoadedModel(
+        model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, weights.num_updates, labels
+    )
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -212,8 +203,11 @@ def read_checkpoint(file: Path) -> Weights:
     if _PREFIX + "embed_tokens.weight" not in state:
         raise UserError(f"{file}: not a RoBERTa-family model: it has no {_PREFIX}embed_tokens.weight")
     cfg = content.get("cfg") or {}
-    parts = (content.get("args"), cfg.get("task"), cfg.get("model"))
-    return Weights(state, {key: value for part in parts for key, value in _plain(part).items()})
+    # the task's last: its --max-positions may be less than the model's
+    parts = (content.get("args"), cfg.get("model"), cfg.get("task"), content.get("task_state"))
+    history = content.get("optimizer_history") or [{}]
+    options = {key: value for part in parts for key, value in _plain(part).items()}
+    return Weights(state, options, history[-1].get("num_updates"))
 
 
 def _plain(options: Any) -> dict[str, Any]:

@@ -59,14 +59,11 @@ def tydiqa(tmp_path):
 
 
 def make_task(name, model, save_dir, **options):
-    cfg = (QuestionAnsweringConfig if name == "question_answering" else FinetuneConfig)(
-        data=str(model), seed=1, save_dir=str(save_dir), update_freq=[1]
-    )
+    config = QuestionAnsweringConfig if name == "question_answering" else FinetuneConfig
+    options = {key: str(value) if key == "benchmark_data" else value for key, value in options.items()}
+    cfg = config(data=str(model), seed=1, save_dir=str(save_dir), update_freq=[1], **options)
     cfg._name = name
-    for option, value in options.items():
-        assert hasattr(cfg, option), option
-        setattr(cfg, option, str(value) if option == "benchmark_data" else value)
-    return TASK_REGISTRY[name].setup_task(cfg)
+    return TASK_REGISTRY[name].setup_task(OmegaConf.structured(cfg))
 
 
 # ---- what is loaded ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,108 @@
+"""The body of ``xling eval BENCHMARK``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...errors import UserError
+from ...finetuning.benchmarks import BENCHMARKS, FORMATS, Benchmark
+from ...finetuning.files import choose, find, parse
+from ...finetuning.formulation import Formulation
+from ...finetuning.formulations import FORMULATIONS, formulate
+from ...interop.checkpoint import LoadedModel, load_model
+from ...interop.labels import LABELS
+from ..device import choose_device
+from ..report import prepare_folder, provenance, write_report
+from .evaluate import evaluate, write_predictions
+from .report import render_report
+
+
+def run(
+    *,
+    name: str,
+    checkpoint: str,
+    data: str | None,
+    split: str,
+    files: str | None,
+    languages: str | None,
+    out: str,
+    skip_bad: bool,
+    max_tokens: int,
+    device: str,
+    fp16: bool,
+) -> None:
+    """Evaluate and write results.json, report.md and the predictions; the arguments are the flags.
+
+    Raises:
+        UserError: a flag, a file or the checkpoint is wrong.
+    """
+    benchmark = BENCHMARKS[name]
+    chosen = _files(name, benchmark, data, split, files, languages)
+    device = choose_device(device, fp16)
+    loaded = load_model(checkpoint)
+    formulation = _formulation(loaded, name, benchmark)
+    records = {language: list(FORMATS[benchmark.format](file, language, skip_bad)) for language, file in chosen.items()}
+    loaded.model.to(device)
+    if fp16:
+        loaded.model.half()
+    predictions, scores = evaluate(formulation, records, chosen, max_tokens)
+    finetuning = dict(loaded.options.get("finetuning", {}))
+    results = {
+        "evaluation": "finetuned",
+        "benchmark": name,
+        "split": None if files else split,
+        **provenance(model=loaded, data=chosen.values(), seed=finetuning.get("seed")),
+        "finetuning": {**finetuning, "updates": loaded.num_updates},
+        "metrics": list(benchmark.scoring.names),
+        "languages": list(chosen),
+        "files": chosen,
+        **scores,
+        "settings": {"max_positions": formulation.max_positions, "device": device, "fp16": fp16},
+    }
+    folder = prepare_folder(out)
+    for language in chosen:
+        write_predictions(folder / "predictions" / f"{language}.jsonl", records[language], predictions[language])
+    report = render_report(results)
+    write_report(folder, results, report)
+    click.echo(report.split("\n\n## ")[0])
+    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / 'predictions'}")
+
+
+def _files(
+    name: str, benchmark: Benchmark, data: str | None, split: str, files: str | None, languages: str | None
+) -> dict[str, str]:
+    """The test files by language, before anything heavy is done."""
+    if (data is None) == (files is None):
+        raise UserError("no test set: give --data DIR with the benchmark's files, or --files LANG=FILE (not both)")
+    if files is not None:
+        found = parse("--files", files, benchmark.aliases)
+    elif split not in benchmark.files:
+        raise UserError(
+            f"--split {split}: {name} has only {', '.join(part for part in benchmark.files if part != 'train')}; "
+            "name other files with --files"
+        )
+    else:
+        found = find(Path(str(data)), benchmark.files[split], benchmark.languages, benchmark.aliases)
+    return choose("--languages", found, languages, benchmark.languages)
+
+
+def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formulation:
+    """As the model was fine-tuned."""
+    head = FORMULATIONS[benchmark.task].head
+    if head not in loaded.model.heads:
+        raise UserError(
+            f"{loaded.path}: is not fine-tuned for {name}: it has no {head} head; fine-tune it with fairseq-train --task "
+            f"{benchmark.task} --benchmark {name} first"
+        )
+    if FORMULATIONS[benchmark.task].labelled and loaded.labels is None:
+        raise UserError(
+            f"{loaded.path.parent / LABELS}: not found; copy it from the folder the model was fine-tuned in"
+        )
+    options: dict[str, Any] = dict(loaded.options)
+    longest = loaded.model.max_positions()
+    return formulate(
+        loaded, benchmark, loaded.labels or [], min(longest, options.get("max_positions", longest)), options
+    )
