@@ -91,7 +91,7 @@ def small_data_bin(folder: Path, splits: Sequence[str] = ("train", "valid")) -> 
 
 def make_task(data: Path | str, name: str = "btmlm", **options: Any) -> XlingTask:
     """The registered task ``name`` on a data-bin, as fairseq sets it up."""
-    cfg = XlingTaskConfig(data=str(data), seed=1, save_dir=str(data), max_positions=64)
+    cfg = XlingTaskConfig(data=str(data), seed=1, save_dir=str(data), update_freq=[1], max_positions=64)
     for option, value in options.items():
         assert hasattr(cfg, option), option
         setattr(cfg, option, value)

@@ -32,7 +32,11 @@ def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, s
     """
     expression, position = "", 0
     for token in _TOKEN.finditer(pattern):
-        expression += re.escape(pattern[position : token.start()]) + _PLACEHOLDERS[token[0]]
+        placeholder = _PLACEHOLDERS[token[0]]
+        name = placeholder[: placeholder.find(">") + 1]  # "(?P<lang>" of one that may stand only once
+        if name and name in expression:
+            placeholder = f"(?P={name[4:-1]})"
+        expression += re.escape(pattern[position : token.start()]) + placeholder
         position = token.end()
     regex = re.compile(expression + re.escape(pattern[position:]) + _SUFFIX)
     found: dict[str, str] = {}
@@ -61,8 +65,9 @@ def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliase
     Raises:
         UserError: the folder does not exist, or none of the patterns fits a file.
     """
+    names = [pattern.rpartition("=")[2] for pattern in patterns]
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(patterns)}")
+        raise UserError(f"{folder}: no such folder; name the one that holds {' or '.join(names)}")
     found: dict[str, str] = {}
     for pattern in patterns:
         if "{lang}" in pattern:
@@ -73,7 +78,7 @@ def find(folder: Path, patterns: Sequence[str], languages: Sequence[str], aliase
             fitting = dict.fromkeys([language] if equals else languages, str(files[0])) if files else {}
         found = {**fitting, **found}
     if not found:
-        raise UserError(f"{folder}: holds no {' and no '.join(patterns)} (plain or compressed)")
+        raise UserError(f"{folder}: holds no {' and no '.join(names)} (plain or compressed)")
     return found
 
 
@@ -87,7 +92,7 @@ def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
     for item in text.split(","):
         language, equals, path = item.strip().partition("=")
         if "{lang}" in item:
-            folder = Path(item.strip().partition("{")[0]).parent
+            folder = Path(item.strip().partition("{")[0] + "_").parent
             files = match(folder, Path(item.strip()).relative_to(folder).as_posix(), aliases)
             if not files:
                 raise UserError(f"{flag} {item.strip()}: no such file")

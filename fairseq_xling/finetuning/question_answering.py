@@ -9,6 +9,7 @@ stands for "not in this window", and the pieces of the context.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,9 @@ from .formulation import Formulation
 from .readers.squad import Answer, Question
 
 _CHUNK = 1_000  # questions encoded at once
+# SentencePiece takes the zero-width characters for white space, Python does not
+_BLANK = r"[\s\u200b\u200e\u200f\ufeff]*"
+_CORE = re.compile(f"{_BLANK}(.*?){_BLANK}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,25 @@ class ReadQuestion(Question):
 
     def text(self, first: int, last: int) -> str:
         """The part of the context that pieces ``first`` to ``last`` stand for, without white space around it."""
-        return self.context[self.pieces.begins[first] : self.pieces.ends[last]].strip()
+        text = self.context[self.pieces.begins[first] : self.pieces.ends[last]]
+        return text[slice(*_core(text))]
+
+
+def _core(text: str) -> tuple[int, int]:
+    """Where a text without the white space around it begins and ends."""
+    match = _CORE.fullmatch(text)
+    assert match is not None
+    return match.span(1)
 
 
 def span_of(answer: Answer, pieces: Pieces) -> tuple[int, int]:
-    """First and last piece that have a character of the answer: the shortest span that covers it."""
-    first = int(np.searchsorted(pieces.ends, answer.start, side="right"))
-    last = int(np.searchsorted(pieces.begins, answer.start + len(answer.text), side="left")) - 1
+    """First and last piece that have a character of the answer: the shortest span that covers it.
+
+    White space at the ends of the answer does not count, or it would take in the whole next word.
+    """
+    begin, end = (answer.start + position for position in _core(answer.text))
+    first = min(int(np.searchsorted(pieces.ends, begin, side="right")), len(pieces.ids) - 1)
+    last = int(np.searchsorted(pieces.begins, end, side="left")) - 1
     return first, max(first, last)
 
 

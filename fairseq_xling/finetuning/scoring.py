@@ -29,12 +29,14 @@ class Scoring:
         width: K.
         count: sums (K,) of one example: ``count(record, prediction, language)``.
         percent: figures in percent, in the order of ``names``, from the sums (K,) of all examples.
+        check: raises UserError if the metric is not defined for a language.
     """
 
     names: tuple[str, ...]
     width: int
     count: Callable[[Any, Any, str], Sums]
     percent: Callable[[Sums], tuple[float, ...]]
+    check: Callable[[str], object] = lambda language: None
 
     def figures(self, sums: Sums) -> dict[str, float]:
         """Figures by name, in percent."""
@@ -88,6 +90,7 @@ MLQA = Scoring(
     3,
     lambda record, text, language: _count_answer(record, text, normalizer_of(_answer_language(language))),
     _shares,
+    check=lambda language: normalizer_of(_answer_language(language)),
 )
 ENTITIES = Scoring(("f1", "precision", "recall"), 4, _count_entities, lambda sums: _f1(*sums[1:]))
 POS = Scoring(("f1", "accuracy"), 5, _count_pos, lambda sums: (_f1(*sums[2:])[0], 100 * sums[1] / sums[0]))

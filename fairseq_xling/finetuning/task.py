@@ -100,6 +100,8 @@ class FinetuneTask(BatchingTask):
         if cfg.valid_files or (cfg.benchmark_data and "dev" in self.benchmark.files):
             files["valid"] = self._files("--valid-languages", "dev", cfg.valid_files, cfg.valid_languages)
         self.files: dict[str, dict[str, str]] = files
+        for language in files["valid"]:
+            self.benchmark.scoring.check(language)
         if cfg.train_format not in (None, *FORMATS):
             raise UserError(f"--train-format {cfg.train_format}: expected one of {', '.join(FORMATS)}")
         limit = min(cfg.max_positions, loaded.model.max_positions())

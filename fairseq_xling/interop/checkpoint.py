@@ -82,8 +82,9 @@ class LoadedModel:
     def encode_with_offsets(self, texts: Sequence[str]) -> Iterator[Pieces]:
         """Yield the pieces of each text with the characters they stand for, in Unicode characters of the text as it is.
 
-        The pieces cover the text without gaps, white space belongs to the piece it precedes (or follows, at the end). A
-        character that normalisation makes several pieces of belongs to the last of them.
+        The pieces cover the text without gaps, from its first character to its last: white space, and what normalisation
+        deletes, belong to the piece they precede, at the ends of the text to none. A character that normalisation makes
+        several pieces of belongs to the last of them.
 
         Raises:
             UserError: the model has no SentencePiece model.

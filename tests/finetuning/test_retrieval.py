@@ -28,7 +28,7 @@ from tests.helpers import BOS, EOS, PAD, gradients, make_model, random_sentences
 
 
 def retrieval_task(folder, **options) -> RetrievalTask:
-    cfg = RetrievalTaskConfig(data=str(folder), seed=1, save_dir=str(folder), max_positions=64)
+    cfg = RetrievalTaskConfig(data=str(folder), seed=1, save_dir=str(folder), update_freq=[1], max_positions=64)
     for option, value in options.items():
         setattr(cfg, option, value)
     return RetrievalTask.setup_task(cfg)

@@ -59,6 +59,21 @@ def _main(words: list[str], environment: dict[str, str], log: Path, prepare: Cal
     fairseq_cli.train.cli_main()
 
 
+def launch(
+    words: list[Any],
+    save_dir: Path,
+    prepare: Callable[[], None] | None = None,
+    environment: dict[str, str] | None = None,
+) -> BaseProcess:
+    """Start ``fairseq-train`` with these arguments; see ``start``."""
+    process = multiprocessing.get_context("fork").Process(
+        target=_main,
+        args=(["fairseq-train", *map(str, words)], environment or {}, log_of(save_dir), prepare),
+    )
+    process.start()
+    return process
+
+
 @pytest.fixture
 def start(data_bin: Path) -> Start:
     """``start(save_dir, *options)`` starts ``fairseq-train --task btmlm …`` and returns the process.
@@ -74,13 +89,8 @@ def start(data_bin: Path) -> Start:
         prepare: Callable[[], None] | None = None,
         environment: dict[str, str] | None = None,
     ) -> BaseProcess:
-        words = ["fairseq-train", data_bin, "--task", task, "--criterion", task, *OPTIONS.split()]
-        words += ["--save-dir", save_dir, *options]
-        process = multiprocessing.get_context("fork").Process(
-            target=_main, args=([str(word) for word in words], environment or {}, log_of(save_dir), prepare)
-        )
-        process.start()
-        return process
+        words = [data_bin, "--task", task, "--criterion", task, *OPTIONS.split(), "--save-dir", save_dir, *options]
+        return launch(words, save_dir, prepare, environment)
 
     return run
 

@@ -86,7 +86,10 @@ def _files(
         )
     else:
         found = find(Path(str(data)), benchmark.files[split], benchmark.languages, benchmark.aliases)
-    return choose("--languages", found, languages, benchmark.languages)
+    chosen = choose("--languages", found, languages, benchmark.languages)
+    for language in chosen:
+        benchmark.scoring.check(language)
+    return chosen
 
 
 def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formulation:
