@@ -1,10 +1,8 @@
-"""report.md and the CSV files."""
+"""report.md."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...finetuning.benchmarks import BENCHMARKS
@@ -44,11 +42,8 @@ def render_report(
 def _caption(table: Table) -> str:
     shown = " / ".join(TITLES.get(metric, metric) for metric in table.shown)
     where = f" on the {table.split} part" if table.split else ""
-    missing = (
-        [code for code in BENCHMARKS[table.benchmark].languages if code not in table.languages]
-        if (table.benchmark in BENCHMARKS)
-        else []
-    )
+    paper = BENCHMARKS[table.benchmark].languages if table.benchmark in BENCHMARKS else ()
+    missing = [code for code in paper if code not in table.languages]
     return f"{shown}{where}." + (f" Not evaluated: {', '.join(missing)}." if missing else "")
 
 
@@ -150,61 +145,3 @@ def render_gaps(gaps: Sequence[Gap]) -> list[str]:
         "The English score minus the mean over the other languages, after fine-tuning on English; smaller is better.",
         markdown_table(["model", *columns, "Avg"], lines),
     ]
-
-
-def cell_rows(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """An entry for each table, row, language and metric; the language ``average`` is the Avg column."""
-    return [
-        {
-            "benchmark": table.benchmark,
-            "split": table.split,
-            "setting": block.setting,
-            "trained_on": " ".join(block.trained_on),
-            "model": row.runs[0].label,
-            "pretraining_updates": row.runs[0].updates,
-            "language": language or "average",
-            "metric": metric,
-            "seeds": len(row.runs),
-            "mean": value.mean,
-            "sd": value.deviation,
-            "max": value.best,
-            "max_seed": row.best.seed,
-            "n": row.runs[0].examples[language] if language else sum(row.runs[0].examples.values()),
-        }
-        for table in tables
-        for block in table.blocks
-        for row in block.rows
-        for language in (*table.languages, None)
-        for metric in table.metrics
-        if (value := row.score(language, metric) if language else row.average(metric)) is not None
-    ]
-
-
-def table_csv(table: Table) -> str:
-    """The table as in report.md with full precision: a column for each language and shown metric."""
-    columns = [(code, metric) for code in table.languages for metric in table.shown]
-    header = ["setting", "trained_on", "model", "row", "seeds"]
-    header += [f"{code} {metric}" for code, metric in columns]
-    header += [f"{name} {metric}" for metric in table.shown for name in ("Avg", "sd")]
-    lines: list[list[Any]] = []
-    for block in table.blocks:
-        for row in block.rows:
-            kinds = (("avg", len(row.runs)), ("max", row.best.seed)) if len(row.runs) > 1 else (("avg", 1),)
-            for kind, seeds in kinds:
-                lines.append([block.setting, " ".join(block.trained_on), row.name, kind, seeds])
-                lines[-1] += [_csv_cell(row.score(*column), kind) for column in columns]
-                for metric in table.shown:
-                    average = row.average(metric)
-                    lines[-1] += [_csv_cell(average, kind), average.deviation if kind == "avg" else None]
-    return to_csv(header, lines)
-
-
-def _csv_cell(value: Statistic | None, kind: str) -> float | None:
-    return None if value is None else value.best if kind == "max" else value.mean
-
-
-def to_csv(header: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """CSV text (RFC 4180 but for the line ends, which are ``\\n``)."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([header, *lines])
-    return stream.getvalue()

@@ -10,9 +10,10 @@ import click
 from ..report import prepare_folder, provenance, write_report, write_text
 from .collect import collect
 from .comparability import find_warnings
+from .csv_files import cell_rows, table_csv, to_csv
 from .overview import overviews, transfer_gaps
 from .pictures import draw_pictures
-from .render import cell_rows, render_report, table_csv, to_csv
+from .render import render_report
 from .tables import make_tables
 
 CELLS = "cells.csv"
