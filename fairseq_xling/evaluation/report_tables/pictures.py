@@ -94,8 +94,12 @@ def _draw_pretraining(table: Table, block: Block, title: str, out: Path, ending:
 
 
 def find_logs(run: Run) -> list[Path]:
-    """train.log in the folder of results.json or, as the recipes write them, in the one above."""
-    folders = [folder for file in run.files for folder in (file.parent, file.parent.parent)]
+    """train.log in the folder of results.json or, as the recipes write them, in the one above.
+
+    Without fine-tuning there is none: a log there is of the pre-training.
+    """
+    files = run.files if run.trained_on else ()
+    folders = [folder for file in files for folder in (file.parent, file.parent.parent)]
     return [log for log in dict.fromkeys(folder / LOG for folder in folders) if log.is_file()]
 
 

@@ -390,7 +390,9 @@ def test_feature_based_evaluations(tmp_path):
     ]
     settings = {"format": "lama", "patterns": "first", "common_vocabulary": None}
     write_json(tmp_path / "m/lama", {"evaluation": "lama", "settings": settings, "rows": rows, **shared})
+    (tmp_path / "m/train.log").write_text(LOG)  # of the pre-training
     run([str(tmp_path / "m")], str(tmp_path / "out"))
+    assert not list((tmp_path / "out").glob("convergence*"))
     report = (tmp_path / "out/report.md").read_text()
     assert section(report, "### Layer 1 of 1, cosine")[1] == ["m", "1", "50.0 / 75.0", "50.0 / 75.0"]
     assert section(report, "### Layer 1 of 1, ot, entropy 1")[1] == ["m", "1", "40.0", "40.0"]
