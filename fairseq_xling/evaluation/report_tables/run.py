@@ -57,7 +57,9 @@ def run(folders: Sequence[str], out: str) -> None:
         click.echo(f"xling report: not of xling eval, left out: {path}", err=True)
     for text in warnings:
         click.echo(f"xling report: warning: {text}", err=True)
-    click.echo(f"{len({file for run in runs for file in run.files})} results in {len(tables)} tables")
+    click.echo(
+        f"{len({file for run in runs for file in run.files})} results, {len(tables)} table{'s' * (len(tables) != 1)}"
+    )
     click.echo(
         f"wrote {folder / 'report.md'}, {folder / 'results.json'}, {folder / CELLS} and a CSV for each benchmark"
     )

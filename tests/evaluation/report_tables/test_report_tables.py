@@ -221,7 +221,11 @@ def test_supervised_runs_make_one_row(tmp_path):
 
 
 def test_training_languages_are_blocks(tmp_path):
-    write(tmp_path / "m/transfer", "conll", {"en": 90.0, "de": 70.0, "xx": 5.0, "aa": 4.0})
+    write(
+        tmp_path / "m/transfer",
+        "conll",
+        {"en": 90.0, "de": 70.0, "xx": 5.0, "aa": 4.0, "ww": 3.0, "bb": 2.0, "vv": 1.0},
+    )
     write(tmp_path / "m/all", "conll", {"en": 91.0, "de": 72.0}, trained_on=("en", "de"))
     write(tmp_path / "m/de", "conll", {"de": 75.0}, trained_on=("de",))
     write(tmp_path / "m/unknown", "conll", {"de": 1.0}, trained_on=())
@@ -232,7 +236,7 @@ def test_training_languages_are_blocks(tmp_path):
         ("Cross-lingual transfer from en", ("en",)),
         ("Training languages not recorded", ()),
     ]
-    assert table.languages == ("en", "de", "aa", "xx")
+    assert table.languages == ("en", "de", "aa", "bb", "vv", "ww", "xx")
 
 
 def test_files_and_pictures(tmp_path):
