@@ -72,6 +72,11 @@ $(DONE)/requirements: requirements/dev.txt requirements/runtime.txt $(DONE)/fair
 	$(PIP) install -q -c requirements/constraints.txt -r requirements/dev.txt
 	touch $@
 
-$(DONE)/project: setup.py pyproject.toml $(DONE)/requirements
+# a source package of the old kind, which pip builds only when told how; scikit-learn, which it needs, is in dev.txt
+$(DONE)/seqeval: requirements/seqeval.txt $(DONE)/requirements
+	$(PIP) install -q --use-pep517 --no-deps -r requirements/seqeval.txt
+	touch $@
+
+$(DONE)/project: setup.py pyproject.toml $(DONE)/seqeval
 	$(PIP) install -q --no-build-isolation --no-deps -e .
 	touch $@

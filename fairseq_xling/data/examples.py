@@ -94,16 +94,28 @@ class ExampleDataset:
         order = np.argsort(sizes, kind="stable")
         items, sizes = items[order], sizes[order]
         del order
-        batches = data_utils.batch_by_size(
-            items,
-            num_tokens_fn=None,
-            num_tokens_vec=sizes.astype(np.int64),
-            max_tokens=max_tokens,
-            max_sentences=max_sentences,
-            required_batch_size_multiple=size_multiple,
-        )
+        batches = group(items, sizes, max_tokens, max_sentences, size_multiple)
         np.random.default_rng((*self.seed, epoch)).shuffle(batches)
         return batches
+
+
+def group(
+    items: np.ndarray, sizes: np.ndarray, max_tokens: int | None, max_sentences: int | None, size_multiple: int
+) -> list[np.ndarray]:
+    """Cut items into batches of at most ``max_tokens`` padded tokens and ``max_sentences`` items, in their order.
+
+    fairseq's own batching leaves out the last batch if its size is no multiple of ``size_multiple``; here it is kept.
+    """
+    batches: list[np.ndarray] = data_utils.batch_by_size(
+        items,
+        num_tokens_fn=None,
+        num_tokens_vec=sizes.astype(np.int64),
+        max_tokens=max_tokens,
+        max_sentences=max_sentences,
+        required_batch_size_multiple=size_multiple,
+    )
+    rest = items[sum(map(len, batches)) :]
+    return [*batches, rest] if len(rest) else batches
 
 
 def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from omegaconf import MISSING
 from torch import Tensor
 
 from ..errors import UserError
-from ..interop.checkpoint import LABELS, LoadedModel, load_model
+from ..interop.checkpoint import LoadedModel, load_model
 from ..interop.huggingface import write_vocabulary
+from ..interop.labels import write_labels
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
 from ..tasks.base import BatchingTask, BatchingTaskConfig
@@ -183,7 +184,7 @@ class FinetuneTask(BatchingTask):
         with tempfile.TemporaryDirectory() as folder:
             write_vocabulary(self.loaded, Path(folder))
             if self.formulation.labels:
-                (Path(folder) / LABELS).write_text("".join(f"{label}\n" for label in self.formulation.labels))
+                write_labels(self.formulation.labels, Path(folder))
             self.complete_folder(sorted(Path(folder).iterdir()))
 
     def state_dict(self) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel, XlingModelConfig
 from ..models.heads import HEADS
 from ..models.xling import rename_old_keys
+from .labels import LABELS, read_labels
 from .vocabulary import SENTENCEPIECE
 
-LABELS = "labels.txt"
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
 _DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
@@ -159,25 +159,11 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
-    symbols, labels = Symbols.of(dictionary), _load_labels(home / LABELS, model)
+    # labels belong to the weights: a data-bin, or the model that was fine-tuned, has others or none
+    symbols, labels = Symbols.of(dictionary), read_labels(file.parent / LABELS, model)
     return LoadedModel(
         model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, weights.num_updates, labels
     )
-
-
-def _load_labels(file: Path, model: XlingModel) -> list[str] | None:
-    """Labels of the head, a line each."""
-    if not model.heads or not file.is_file():
-        return None
-    labels = file.read_text(encoding="utf-8").splitlines()
-    state = model.heads.state_dict()
-    outputs = {name: len(state[f"{name}.out_proj.bias"]) for name in model.heads if name != "span"}
-    for name, number in outputs.items():
-        if number != len(labels):
-            raise UserError(
-                f"{file}: names {len(labels)} labels, the {name} head has {number} outputs; use the file beside the checkpoint"
-            )
-    return labels if outputs else None
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -42,6 +42,7 @@ def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
     cfg = loaded.model.cfg
     heads = ["an LM head"] if loaded.model.encoder.lm_head is not None else []
     heads += ["mask languages"] if loaded.model.encoder.sentence_encoder.embed_languages is not None else []
+    heads += [f"a fine-tuned {name} head" for name in loaded.model.heads]
     if data is not None:
         data_bin = DataBin(data)
         difference = first_difference(loaded.dictionary.symbols, data_bin.dictionary.symbols)
@@ -57,5 +58,5 @@ def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
             )
     return [
         f"{loaded.path}: {cfg.encoder_layers} layers x {cfg.encoder_embed_dim}, {loaded.symbols.size} symbols, "
-        f"{loaded.model.max_positions()} positions, {' and '.join(heads) or 'no pre-training head'}"
+        f"{loaded.model.max_positions()} positions, {' and '.join(heads) or 'no head'}"
     ]

@@ -10,6 +10,7 @@ import importlib
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from torch import Tensor
 
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
+from ..models import XlingModel
 from . import vocabulary
 from .checkpoint import LoadedModel, build_model
+from .labels import config_labels, label_options, write_labels
 from .parameters import to_fairseq, to_transformers
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,8 @@ logger = logging.getLogger(__name__)
 MODEL_TYPES = ("xlm-roberta", "roberta")
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
 LAYER_NORM_EPS = 1e-5
+# head -> transformers' class for it
+_CLASSES = {"sequence": "ForSequenceClassification", "token": "ForTokenClassification", "span": "ForQuestionAnswering"}
 # transformers' options that change the function, with the only value fairseq's encoder has
 _FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True}
 
@@ -53,18 +58,28 @@ def load_transformers(folder: Path) -> LoadedModel:
         dictionary, sentencepiece = vocabulary.read_xlmr(folder)
     else:
         dictionary = vocabulary.read_roberta(folder)
+    foreign = _foreign_head(state, config)
     try:
-        state, dropped = to_fairseq(state, dictionary.pad())
+        state, dropped = to_fairseq({key: state[key] for key in state if key not in foreign}, dictionary.pad())
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
-    _log_dropped(dropped)
+    _log_dropped([*dropped, *foreign])
     options = {
         "encoder_attention_heads": config.get("num_attention_heads"),
         "dropout": config.get("hidden_dropout_prob", 0.1),
         "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
     }
     model = build_model(state, options, dictionary, file)
-    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, None, file, folder)
+    labels = config_labels(config, model, folder / "config.json")
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, None, file, folder, labels=labels)
+
+
+def _foreign_head(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> list[str]:
+    """Parameters of a head that is none of ours though named like one: ``…ForMultipleChoice``'s acts on the pooler."""
+    names = config.get("architectures")
+    if not names or names[0].endswith(tuple(_CLASSES.values())):
+        return []
+    return [key for key in state if key.startswith(("classifier.", "qa_outputs."))]
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -85,6 +100,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if epsilon != LAYER_NORM_EPS:
         logger.warning(
             f"{file}: layer_norm_eps is {epsilon:g}, here it is {LAYER_NORM_EPS:g}: the states will differ slightly"
+        )
+    if config.get("problem_type") not in (None, "single_label_classification"):
+        logger.warning(
+            f"{file}: problem_type is {config['problem_type']!r}; here the output with the largest logit counts"
         )
     return config
 
@@ -130,8 +149,10 @@ def write_vocabulary(loaded: LoadedModel, folder: Path) -> None:
 
 
 def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
-    """Write ``model.pt`` and the vocabulary, laid out as the published XLM-R models."""
+    """Write ``model.pt``, the vocabulary and the labels, laid out as the published XLM-R models."""
     write_vocabulary(loaded, folder)
+    if loaded.labels is not None:
+        write_labels(loaded.labels, folder)
     cfg = OmegaConf.to_container(OmegaConf.structured(loaded.model.cfg))
     assert isinstance(cfg, dict)
     content = {
@@ -153,16 +174,17 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     checkpoint.
 
     Raises:
-        UserError: ``transformers`` is not installed, the model has no equal there, or its tokenizer numbers pieces differently.
+        UserError: ``transformers`` is not installed, the model has no equal there (pre-norm, several heads), or its tokenizer
+            numbers pieces differently.
     """
     library = _library("transformers")
+    model_class = _model_class(loaded.model)
     state, dropped = to_transformers(loaded.model.state_dict())
     _log_dropped(dropped)
-    head = loaded.model.encoder.lm_head is not None
     family = "XLMRoberta" if loaded.sentencepiece is not None else "Roberta"
     shape, dictionary = loaded.model.cfg, loaded.dictionary
     config = getattr(library, f"{family}Config")(
-        architectures=[f"{family}{'ForMaskedLM' if head else 'Model'}"],
+        architectures=[f"{family}{model_class}"],
         vocab_size=len(dictionary),
         hidden_size=shape.encoder_embed_dim,
         num_hidden_layers=shape.encoder_layers,
@@ -176,12 +198,22 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
         pad_token_id=dictionary.pad(),
         bos_token_id=dictionary.bos(),
         eos_token_id=dictionary.eos(),
+        **label_options(loaded.labels, loaded.model),
     )
     config.save_pretrained(folder)
     state = {key: tensor.contiguous() for key, tensor in state.items()}
     _library("safetensors.torch").save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     shutil.copymode(folder / "config.json", folder / "model.safetensors")  # safetensors writes for the owner only
     _write_tokenizer(library, loaded, folder)
+
+
+def _model_class(model: XlingModel) -> str:
+    """The class of ``transformers`` for a model with these heads, without the family's name."""
+    if len(model.heads) > 1:
+        raise UserError(f"the model has several heads ({', '.join(model.heads)}); transformers' models have one")
+    if model.heads:
+        return _CLASSES[next(iter(model.heads))]
+    return "Model" if model.encoder.lm_head is None else "ForMaskedLM"
 
 
 def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:

@@ -6,6 +6,8 @@ What differs beside the names:
   row is added to the position table, which gives the same sums; towards ``transformers`` a row of zeros is written.
   The published models have zeros, so their weights keep every bit.
 - Output matrix of the LM head. Both tie it to the word embedding; fairseq stores it twice, ``transformers`` once.
+- Heads of fine-tuned models. The same functions on both sides. ``transformers`` has no class with such a head and an LM
+  head; the LM head is dropped then.
 - Pooler. An untrained layer of ``transformers`` that no RoBERTa pre-training uses; dropped.
 - Mask-language table. Specific to this project and no part of the models in ``transformers``; dropped. It acts on
   ``<mask>`` symbols in training only, not on text.
@@ -39,6 +41,10 @@ TABLE = {
     "encoder.lm_head.dense": "lm_head.dense",
     "encoder.lm_head.layer_norm": "lm_head.layer_norm",
     "encoder.lm_head": "lm_head",  # the bias of the output; its weight is the word embedding
+    "heads.sequence.dense": "classifier.dense",
+    "heads.sequence.out_proj": "classifier.out_proj",
+    "heads.token.out_proj": "classifier",
+    "heads.span.out_proj": "qa_outputs",
 }
 EMBEDDING, OUTPUT = "encoder.sentence_encoder.embed_tokens.weight", "encoder.lm_head.weight"
 POSITIONS = "encoder.sentence_encoder.embed_positions.weight"
@@ -54,7 +60,7 @@ def _rename(key: str, table: dict[str, str]) -> str | None:
 
 
 def to_transformers(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Parameters of a ``…ForMaskedLM`` of ``transformers``, and the fairseq parameters that have no place there.
+    """Parameters of a model of ``transformers``, and the fairseq parameters that have no place there.
 
     Raises:
         UserError: the model is pre-norm.
@@ -63,10 +69,11 @@ def to_transformers(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[s
         raise UserError(
             "the model is pre-norm (--encoder-normalize-before); transformers' XLM-R and RoBERTa are post-norm, it cannot be converted"
         )
+    finetuned = any(key.startswith("heads.") for key in state)
     result, dropped = {}, []
     for key, tensor in state.items():
         name = _rename(key, TABLE)
-        if name is None:
+        if name is None or (finetuned and key.startswith("encoder.lm_head.")):
             dropped.append(key)
         elif key != OUTPUT:
             result[name] = tensor
@@ -78,7 +85,7 @@ def to_fairseq(state: dict[str, Tensor], pad: int) -> tuple[dict[str, Tensor], l
     """fairseq's parameters from those of ``transformers``, and what has no place there.
 
     Args:
-        state: of a ``…ForMaskedLM`` or of the bare model (names without ``roberta.``).
+        state: of a ``…ForMaskedLM``, a fine-tuned model, or of the bare model (names without ``roberta.``).
         pad: id of the padding symbol.
 
     Raises:

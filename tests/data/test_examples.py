@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fairseq_xling.data.databin import DataBin
-from fairseq_xling.data.examples import INDEX_BITS, ExampleDataset, collate
+from fairseq_xling.data.examples import INDEX_BITS, ExampleDataset, collate, group
 from fairseq_xling.data.sources import Monolingual
 from fairseq_xling.errors import UserError
 from tests.helpers import BOS, EOS, MASK, PAD, SYMBOLS, random_sentences, write_data_bin
@@ -167,3 +167,13 @@ def test_ids_beyond_the_dictionary(field):
     broken[field][1] = 45
     with pytest.raises(UserError, match=r"sentence 9 .*the token id 45, the dictionary has 45 symbols: .*--srcdict"):
         collate([EXAMPLES[0], broken], SYMBOLS)
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 13, 21])
+@pytest.mark.parametrize(("max_tokens", "max_sentences"), [(64, None), (None, 16), (64, 12)])
+def test_no_item_is_left_out_whatever_the_multiple(count, max_tokens, max_sentences):
+    items = np.arange(count) + 100
+    batches = group(items, np.full(count, 4), max_tokens, max_sentences, 8)
+    assert np.concatenate(batches).tolist() == items.tolist()
+    assert all(len(batch) <= min(max_sentences or 99, (max_tokens or 999) // 4) for batch in batches)
+    assert all(len(batch) < 8 or len(batch) % 8 == 0 for batch in batches)

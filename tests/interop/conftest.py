@@ -58,15 +58,26 @@ def xling_folder(vocabulary: Path, model_folder: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def hf_folder(vocabulary: Path, tmp_path: Path) -> Path:
-    """An XLM-R folder of transformers; its tokenizer is the vocabulary's SentencePiece model."""
+def hf_folder_of(vocabulary: Path, tmp_path: Path) -> Callable[..., Path]:
+    """``hf_folder_of(model_class, …)`` makes an XLM-R folder of transformers with the vocabulary's SentencePiece model."""
     import transformers
 
-    folder = tmp_path / "hf"
-    hf_model("XLMRoberta", len(load_dictionary(vocabulary / "dict.txt"))).save_pretrained(folder)
-    shutil.copyfile(vocabulary / "sentencepiece.bpe.model", folder / "sentencepiece.bpe.model")
-    transformers.XLMRobertaTokenizerFast.from_pretrained(folder).save_pretrained(folder)
-    return folder
+    def make(model_class: str, **options: Any) -> Path:
+        folder = tmp_path / "hf"
+        hf_model("XLMRoberta", len(load_dictionary(vocabulary / "dict.txt")), model_class, **options).save_pretrained(
+            folder
+        )
+        shutil.copyfile(vocabulary / "sentencepiece.bpe.model", folder / "sentencepiece.bpe.model")
+        transformers.XLMRobertaTokenizerFast.from_pretrained(folder).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def hf_folder(hf_folder_of: Callable[..., Path]) -> Path:
+    """An XLM-R folder of transformers with an LM head."""
+    return hf_folder_of("ForMaskedLM")
 
 
 MERGES = ["h e", "Ġ t", "Ġt he", "o w", "n s", "Ġ o"]

@@ -16,10 +16,17 @@ from fairseq_xling.models import XlingModel, XlingModelConfig
 from tests.helpers import randomize
 
 POSITIONS = 24
+LABELS = ["entailment", "neutral", "contradiction"]
+# head -> transformers' class of a model that has it, number of its outputs
+HEADS = {
+    "sequence": ("ForSequenceClassification", 3),
+    "token": ("ForTokenClassification", 3),
+    "span": ("ForQuestionAnswering", 2),
+}
 
 
-def xling_model(size: int, head: bool = True, **options: Any) -> XlingModel:
-    """This project's model with random weights everywhere, in evaluation mode."""
+def xling_model(size: int, head: bool = True, finetuned: str | None = None, **options: Any) -> XlingModel:
+    """This project's model with random weights everywhere, in evaluation mode; ``finetuned`` is a head of `HEADS`."""
     cfg = XlingModelConfig(
         encoder_layers=3,
         encoder_embed_dim=32,
@@ -32,6 +39,8 @@ def xling_model(size: int, head: bool = True, **options: Any) -> XlingModel:
     model = XlingModel(cfg, size, pad=1)
     if head:
         model.add_lm_head()
+    if finetuned:
+        model.add_head(finetuned, HEADS[finetuned][1])
     randomize(model)
     return model.eval()
 

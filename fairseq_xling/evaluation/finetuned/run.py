@@ -13,6 +13,7 @@ from ...finetuning.files import choose, find, parse
 from ...finetuning.formulation import Formulation
 from ...finetuning.formulations import FORMULATIONS, formulate
 from ...interop.checkpoint import LoadedModel, load_model
+from ...interop.labels import LABELS
 from ..device import choose_device
 from ..report import prepare_folder, provenance, write_report
 from .evaluate import evaluate, write_predictions
@@ -97,7 +98,9 @@ def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formul
             f"{benchmark.task} --benchmark {name} first"
         )
     if FORMULATIONS[benchmark.task].labelled and loaded.labels is None:
-        raise UserError(f"{loaded.home / 'labels.txt'}: not found; copy it from the folder the model was fine-tuned in")
+        raise UserError(
+            f"{loaded.path.parent / LABELS}: not found; copy it from the folder the model was fine-tuned in"
+        )
     options: dict[str, Any] = dict(loaded.options)
     longest = loaded.model.max_positions()
     return formulate(
