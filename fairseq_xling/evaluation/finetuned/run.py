@@ -45,6 +45,11 @@ def run(
     loaded = load_model(checkpoint)
     formulation = _formulation(loaded, name, benchmark)
     records = {language: list(FORMATS[benchmark.format](file, language, skip_bad)) for language, file in chosen.items()}
+    for language, items in records.items():
+        if not items:
+            raise UserError(
+                f"{chosen[language]}: no example to evaluate; name another file, or leave {language} out with --languages"
+            )
     loaded.model.to(device)
     if fp16:
         loaded.model.half()
