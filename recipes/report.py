@@ -113,9 +113,10 @@ def averages(rows: list[list[float]]) -> list[list[float]]:
 @click.option("--out", required=True, type=click.Path(exists=True, path_type=Path), help="The recipe's folder.")
 @click.option("--rows", required=True, help="Rows of the ladder, separated by spaces.")
 @click.option("--seeds", required=True, help="Seeds, separated by spaces.")
+@click.option("--transfer-seeds", default="", help="Seeds of the transfer's fine-tuning, separated by spaces.")
 @click.option("--note", "notes", multiple=True, help="A sentence about the settings.")
-def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
-    """The ladder of objectives of ERNIE-M's Table 8, measured by retrieval."""
+def ladder(out: Path, rows: str, seeds: str, transfer_seeds: str, notes: tuple[str, ...]) -> None:
+    """The ladder of objectives of ERNIE-M's Table 8, measured by retrieval and by the transfer of a task."""
     names, numbers = rows.split(), [int(seed) for seed in seeds.split()]
     found = {(row, seed): read_results(out / f"{row}-{seed}" / "eval") for row in names for seed in numbers}
     entries = [
@@ -123,9 +124,13 @@ def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
         for (row, seed), evaluation in found.items()
         for metric, layer, value in metrics_of(evaluation)
     ]
-    results = {"recipe": "mini/ernie_m", **provenance(seed=None), "seeds": numbers, "rows": entries}
     first = next(iter(found.values()))
     chosen, num_layers = first["settings"]["layer"], first["settings"]["num_layers"]
+    transfers = {
+        row: transfer(out, row, numbers, transfer_seeds.split(), num_layers) for row in names if transfer_seeds.split()
+    }
+    entries += [entry for row_entries in transfers.values() for entry in row_entries]
+    results = {"recipe": "mini/ernie_m", **provenance(seed=None), "seeds": numbers, "rows": entries}
 
     def cell(row: str, metric: str, layer: int) -> str:
         return percent(
@@ -170,12 +175,47 @@ def ladder(out: Path, rows: str, seeds: str, notes: tuple[str, ...]) -> None:
         + " ".join(notes),
         markdown_table([*header, "paper: CoNLL / XNLI"], table),
         "The last column is what the paper reports for its small model (6 layers, 96 languages); only the order of the rows can be compared.",
+        *(transfer_table(transfers) if transfers else []),
         "## Every layer (xx → en / en → xx)",
         markdown_table(["objectives", *map(str, range(num_layers + 1))], per_layer),
         "![Accuracy of every row and layer](ladder.png)",
         *ending(out, results),
     ]
     write_report(out, results, "\n\n".join(parts))
+
+
+def transfer(out: Path, row: str, seeds: list[int], tuning_seeds: list[str], layer: int) -> list[dict[str, Any]]:
+    """Results of a row's models fine-tuned on English parts of speech: F1 of each language and of those but English."""
+    entries = []
+    for seed in seeds:
+        for tuning in tuning_seeds:
+            evaluation = read_results(out / f"{row}-{seed}" / f"transfer-{tuning}" / "eval")
+            scores = {r["language"]: r["value"] / 100 for r in evaluation["rows"] if r["metric"] == "f1"}
+            scores["xx"] = mean(value for language, value in scores.items() if language != "en")
+            entries += [
+                {"row": row, "metric": f"pos_f1_{name}", "layer": layer, "seed": seed, "tuning_seed": int(tuning)}
+                | {"value": value}
+                for name, value in scores.items()
+            ]
+    return entries
+
+
+def transfer_table(transfers: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The section about the transfer."""
+    metrics = list(dict.fromkeys(entry["metric"] for entry in next(iter(transfers.values()))))
+    number = len({entry["tuning_seed"] for entry in next(iter(transfers.values()))})
+    table = [
+        [LADDER[row][0], *(percent(e["value"] for e in entries if e["metric"] == metric) for metric in metrics)]
+        for row, entries in transfers.items()
+    ]
+    languages = [metric.removeprefix("pos_f1_") for metric in metrics]
+    names = ["average but en" if language == "xx" else language for language in languages]
+    return [
+        "## Cross-lingual transfer",
+        "F1 of parts of speech (Universal Dependencies, as XTREME counts it) in per cent; each row's model is fine-tuned on English "
+        f"alone; mean ± standard deviation of {number} fine-tuning seeds.",
+        markdown_table(["objectives", *names], table),
+    ]
 
 
 def metrics_of(evaluation: dict[str, Any]) -> list[tuple[str, int, float]]:

@@ -5,14 +5,19 @@
 #   BUDGET=smoke recipes/mini/ernie_m.sh out/smoke   the whole chain in under three minutes, numbers without meaning
 #   SEEDS="1 2 3" ROWS="mmlm tlm" ...                more seeds, fewer rows
 #   PAIRS=1000 ...                                   only the first 1,000 lines as pairs, all as monolingual text
+#   TRANSFER_DATA=DIR TRANSFER_SEEDS="1 2 3" ...     Universal Dependencies for the transfer; TRANSFER_DATA= for none
 #
 # Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update.
-# Result: retrieval accuracy of all layers, both directions, on the validation part, in OUT/report.md and
-# OUT/results.json. A row that is finished is not made again; an interrupted one goes on from its last checkpoint.
+# Result, in OUT/report.md and OUT/results.json: retrieval accuracy of all layers, both directions, on the validation
+# part; and as in the paper's table the cross-lingual transfer of a task, here parts of speech: the row's model is
+# fine-tuned on English alone and tested on German and French. A row that is finished is not made again; an interrupted
+# one goes on from its last checkpoint.
 #
-# Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on).
+# Data: multi30k.{train,val}.{en,de,fr,cs}.gz in DATA (or the original names, train.en.gz and so on);
+# en_ewt-ud-train.conllu and {en,de,fr}_*-ud-dev.conllu in TRANSFER_DATA (https://universaldependencies.org), plain or .gz.
 # Hardware: 2 CPU cores, or a GPU if there is one. Duration: on one thread of a shared CPU 17 to 23 minutes for
-# mmlm, tlm, camlm and camlm_btmlm, an hour for ernie_m, whose update has four batches. Expect the README's table.
+# mmlm, tlm, camlm and camlm_btmlm, an hour for ernie_m, whose update has four batches; a transfer 3 minutes. Expect the
+# README's table.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -21,10 +26,12 @@ DATA=${DATA:-$ROOT/../shared/data/parallel}
 ROWS=${ROWS:-mmlm tlm camlm camlm_btmlm tlm_camlm ernie_m}
 SEEDS=${SEEDS:-1}
 LANGUAGES=(cs de en fr)
+TRANSFER_DATA=${TRANSFER_DATA-$ROOT/../shared/data/downstream/ud}
+TRANSFER_SEEDS=${TRANSFER_SEEDS:-1 2 3}
 
 case ${BUDGET:=full} in
-    full) : "${UPDATES:=8000}" "${MAX_LINES:=1000000}" "${VOCAB_SIZE:=4000}" ;;
-    smoke) : "${UPDATES:=4}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" ;;
+    full) : "${UPDATES:=8000}" "${MAX_LINES:=1000000}" "${VOCAB_SIZE:=4000}" "${TRANSFER_EPOCHS:=3}" ;;
+    smoke) : "${UPDATES:=4}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" "${TRANSFER_EPOCHS:=0}" ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 PAIRS=${PAIRS:-$MAX_LINES}
@@ -127,7 +134,27 @@ for seed in $SEEDS; do
     done
 done
 
-python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" \
+# ---- transfer -------------------------------------------------------------------------------------------------------
+
+if [[ ! -d $TRANSFER_DATA || $TRANSFER_EPOCHS == 0 ]]; then TRANSFER_SEEDS=; fi
+for tuning_seed in $TRANSFER_SEEDS; do
+    for seed in $SEEDS; do
+        for row in $ROWS; do
+            stage "$row, seed $seed: transfer of parts of speech, seed $tuning_seed"
+            run=$OUT/$row-$seed/transfer-$tuning_seed
+            [[ ! -e $run/eval/results.json ]] || continue
+            train "$run" "$OUT/$row-$seed/checkpoint_last.pt" --task token_classification --benchmark pos "${DEVICE[@]}" \
+                --benchmark-data "$TRANSFER_DATA" --arch xling --seed "$tuning_seed" --dropout 0.1 \
+                --optimizer adam --lr 5e-4 --lr-scheduler warmup_linear --batch-size 32 --max-epoch "$TRANSFER_EPOCHS" \
+                --num-workers 1 --log-format simple --log-interval 100 --no-epoch-checkpoints --disable-validation
+            once "$run/eval/results.json" xling eval pos --checkpoint "$run/checkpoint_last.pt" --data "$TRANSFER_DATA" \
+                --split dev --languages en,de,fr --out "$run/eval"
+            rm -f "$run"/*.pt
+        done
+    done
+done
+
+python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" --transfer-seeds "$TRANSFER_SEEDS" \
     --note "$LAYERS layers of width $DIM, $UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE," \
     --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."
 echo "$OUT/report.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -119,6 +120,16 @@ def test_invalid_text_is_named(recipe: Callable[..., Run], tmp_path: Path) -> No
     assert "de:20" in run.stderr
 
 
+def small_treebanks(folder: Path, shared_data: Path) -> Path:
+    """The first sentences of real treebanks."""
+    ud = folder / "ud"
+    ud.mkdir()
+    for name in ("en_ewt-ud-train", "en_ewt-ud-dev", "de_gsd-ud-dev", "fr_gsd-ud-dev"):
+        with gzip.open(shared_data / "downstream" / "ud" / f"{name}.conllu.gz", "rt", encoding="utf-8") as stream:
+            (ud / f"{name}.conllu").write_text("\n\n".join(stream.read().split("\n\n")[:40]) + "\n\n", encoding="utf-8")
+    return ud
+
+
 @pytest.mark.slow
 def test_the_ladder(recipe: Callable[..., Run], tmp_path: Path, shared_data: Path) -> None:
     out = tmp_path / "out"
@@ -142,9 +153,25 @@ def test_the_ladder(recipe: Callable[..., Run], tmp_path: Path, shared_data: Pat
 
     # another row is added to the finished ones
     done = (out / "mmlm-1" / "checkpoint_last.pt").stat().st_mtime_ns
-    run = recipe("mini/ernie_m.sh", out, **settings | {"ROWS": "mmlm camlm_btmlm ernie_m"})
+    treebanks = {
+        "TRANSFER_DATA": small_treebanks(tmp_path, shared_data),
+        "TRANSFER_EPOCHS": "1",
+        "TRANSFER_SEEDS": "1 2",
+    }
+    run = recipe("mini/ernie_m.sh", out, **settings | treebanks | {"ROWS": "mmlm ernie_m"})
     assert run.returncode == 0, run.log
-    assert {row["row"] for row in results(out)["rows"]} == {"mmlm", "camlm_btmlm", "ernie_m"}
+    rows = results(out)["rows"]
+    assert {row["row"] for row in rows} == {"mmlm", "ernie_m"}
+    scores = {
+        (row["row"], row["metric"], row["tuning_seed"]): row["value"]
+        for row in rows
+        if row["metric"].startswith("pos_f1")
+    }
+    assert len(scores) == 2 * 4 * 2  # rows, languages and their average, seeds
+    for row in ("mmlm", "ernie_m"):
+        german, french, average = (scores[row, f"pos_f1_{language}", 1] for language in ("de", "fr", "xx"))
+        assert average == pytest.approx((german + french) / 2)
+    assert "## Cross-lingual transfer" in (out / "report.md").read_text(encoding="utf-8")
     assert (out / "mmlm-1" / "checkpoint_last.pt").stat().st_mtime_ns == done
 
 

@@ -1,4 +1,4 @@
-"""docs/ernie-m.md and docs/retrieval.md name every option with its default."""
+"""The pages of the methods, of retrieval and of fine-tuning name every option with its default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import re
 import pytest
 
 from fairseq_xling.finetuning.retrieval import RetrievalTaskConfig
+from fairseq_xling.finetuning.task import QuestionAnsweringConfig
 from fairseq_xling.models import XlingModelConfig
+from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
 from fairseq_xling.tasks import XlingTaskConfig
 from tests.conftest import ROOT
 
@@ -32,7 +34,12 @@ def documented(page: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "configs"), [("ernie-m.md", (XlingTaskConfig, XlingModelConfig)), ("retrieval.md", (RetrievalTaskConfig,))]
+    ("page", "configs"),
+    [
+        ("ernie-m.md", (XlingTaskConfig, XlingModelConfig)),
+        ("retrieval.md", (RetrievalTaskConfig,)),
+        ("finetuning.md", (QuestionAnsweringConfig, WarmupLinearConfig, LayerwiseAdamConfig)),
+    ],
 )
 def test_every_option_is_documented(page: str, configs: tuple[type, ...]) -> None:
     found = documented(page)

@@ -45,6 +45,11 @@ def run(
     loaded = load_model(checkpoint)
     formulation = _formulation(loaded, name, benchmark)
     records = {language: list(FORMATS[benchmark.format](file, language, skip_bad)) for language, file in chosen.items()}
+    for language, items in records.items():
+        if not items:
+            raise UserError(
+                f"{chosen[language]}: no example to evaluate; name another file, or leave {language} out with --languages"
+            )
     loaded.model.to(device)
     if fp16:
         loaded.model.half()
@@ -86,7 +91,10 @@ def _files(
         )
     else:
         found = find(Path(str(data)), benchmark.files[split], benchmark.languages, benchmark.aliases)
-    return choose("--languages", found, languages, benchmark.languages)
+    chosen = choose("--languages", found, languages, benchmark.languages)
+    for language in chosen:
+        benchmark.scoring.check(language)
+    return chosen
 
 
 def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formulation:

@@ -208,3 +208,17 @@ def test_labels_of_another_benchmark_are_told(tmp_path, loaded):
     code, output = run("xnli", "--checkpoint", model, "--data", tmp_path, "--out", tmp_path / "out")
     assert code == 2
     assert "test-en.tsv: the label 'neutral' does not occur in the training set, whose labels are 0, 1" in output
+
+
+def test_a_file_of_which_nothing_is_left(tmp_path, loaded):
+    """Answers that were taken out, as XTREME does: an error, and without them no question."""
+    model = finetuned(tmp_path / "model", "span", loaded)
+    file = squad(tmp_path / "xquad.en.json", [("1", "Who?", "")])
+    for options, message in (
+        ((), "1 questions have an answer that is not"),
+        (("--skip-bad",), "no example to evaluate"),
+    ):
+        code, output = run("xquad", "--checkpoint", model, "--files", f"en={file}", *options, "--out", tmp_path / "out")
+        assert code == 2
+        assert message in output
+        assert not (tmp_path / "out").exists()

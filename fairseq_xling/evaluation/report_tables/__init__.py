@@ -1,0 +1,1 @@
+"""``xling report``: the results of many evaluations as the tables and pictures of the papers."""
