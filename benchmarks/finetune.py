@@ -1,6 +1,6 @@
 """Speed of fine-tuning against `transformers`: question answering and token classification.
 
-    python benchmarks/finetune.py --out out/bench-finetune            # 6 x 512, 32k symbols, about 6 minutes on one core
+    python benchmarks/finetune.py --out out/bench-finetune            # 6 x 512, 32k symbols, some minutes on one core
     python benchmarks/finetune.py --quick --out out/bench-finetune    # three rounds, one update of question answering each
 
 Both train the same weights on the same batches, with dropout, in one process and in turns. A ratio is the median over the
