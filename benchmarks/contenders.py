@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,6 @@ class Fairseq(Contender):
     def __init__(self, task: str, arch: str, data: Path, shape: Shape, *flags: str):
         arguments = [
             *(str(data), "--task", task, "--arch", arch, "--cpu", "--num-workers", "0", "--no-save"),
-            *("--criterion", task, "--max-tokens", str(shape.max_tokens)),
             *("--encoder-layers", str(shape.layers), "--encoder-embed-dim", str(shape.width)),
             *("--encoder-ffn-embed-dim", str(shape.ffn), "--encoder-attention-heads", str(shape.heads)),
             *("--optimizer", "adam", "--lr", str(shape.learning_rate), "--clip-norm", str(shape.clip_norm)),
@@ -90,12 +89,16 @@ class Fairseq(Contender):
         parser = options.get_training_parser()
         cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments))
         utils.set_torch_seed(cfg.common.seed)  # as fairseq-train does before it builds the model
-        self.task = tasks.setup_task(cfg.task)
+        self.task = self.setup_task(cfg.task)
         model = self.task.build_model(cfg.model)
         self.trainer = Trainer(cfg, self.task, model, self.task.build_criterion(cfg.criterion))
         self.epoch_iterator = self.trainer.get_train_iterator(epoch=1, load_dataset=True)
         self.task.begin_epoch(1, model)
         self.batches = self._batches()
+
+    def setup_task(self, cfg: Any) -> Any:
+        """Set up the task, with its data if that is no file."""
+        return tasks.setup_task(cfg)
 
     def _batches(self) -> Iterator[Any]:
         while True:
@@ -121,20 +124,23 @@ class Fairseq(Contender):
             if "net_input" in sample:
                 tokens += int(sample["ntokens"])
                 cells += sample["net_input"]["src_tokens"].numel()
-            else:
-                tokens += sum(batch["num_tokens"] for batch in sample.values())
-                cells += sum(batch["tokens"].numel() for batch in sample.values())
+            else:  # one batch of a fine-tuning task, or one of each objective
+                batches = [sample] if "tokens" in sample else sample.values()
+                tokens += sum(batch["num_tokens"] for batch in batches)
+                cells += sum(batch["tokens"].numel() for batch in batches)
         return tokens, cells
 
 
 def plugin(mix: str, data: Path, shape: Shape, *flags: str) -> Fairseq:
     """One of this plugin's tasks."""
-    return Fairseq(mix, "xling_small", data, shape, "--max-positions", str(shape.max_positions), *flags)
+    limits = ("--max-positions", str(shape.max_positions), "--max-tokens", str(shape.max_tokens))
+    return Fairseq(mix, "xling_small", data, shape, "--criterion", mix, *limits, *flags)
 
 
 def stock(data: Path, shape: Shape, *flags: str) -> Fairseq:
     """fairseq's own ``masked_lm`` with its RoBERTa."""
-    return Fairseq("masked_lm", "roberta_base", data, shape, "--tokens-per-sample", str(shape.max_positions), *flags)
+    limits = ("--tokens-per-sample", str(shape.max_positions), "--max-tokens", str(shape.max_tokens))
+    return Fairseq("masked_lm", "roberta_base", data, shape, "--criterion", "masked_lm", *limits, *flags)
 
 
 # sentences; the logits of every position of more of them, padded to the longest, do not fit into 24 GB
@@ -142,37 +148,27 @@ MICRO_BATCH = 40
 
 
 class Transformers(Contender):
-    """XLMRobertaForMaskedLM in `transformers`' Trainer, which runs in a thread and waits between measurements.
+    """A model in `transformers`' Trainer, which runs in a thread and waits between measurements.
 
     Args:
-        tokens_per_update: real tokens of an update on average; the batch size in sentences follows from it, accumulated over
-            batches of at most `MICRO_BATCH`.
-        grouped: batches of similar length instead of the Trainer's random ones.
+        collator: makes the batches, with an ``attention_mask``.
+        arguments: of the Trainer, beside those that all have in common.
     """
 
-    def __init__(self, data: Path, shape: Shape, tokens_per_update: float, grouped: bool = False):
-        from transformers import (
-            DataCollatorForLanguageModeling,
-            PrinterCallback,
-            Trainer,
-            TrainerCallback,
-            TrainingArguments,
-            XLMRobertaConfig,
-            XLMRobertaForMaskedLM,
-        )
+    def __init__(self, model: Any, dataset: Any, collator: Callable[[Any], Any], shape: Shape, **arguments: Any):
+        from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-        dataset = SentenceDataset(data, shape.max_positions)
         self.allowed, self.done = threading.Semaphore(0), threading.Semaphore(0)
         self.tokens = self.cells = 0
         self.closing = False
         contender = self
 
-        class Collator(DataCollatorForLanguageModeling):
-            def __call__(self, features: Any, return_tensors: Any = None) -> Any:
-                batch = super().__call__(features, return_tensors)
-                contender.tokens += int(batch["attention_mask"].sum())
-                contender.cells += batch["input_ids"].numel()
-                return batch
+        def count(model: Any, args: Any, batch: dict[str, Any]) -> None:
+            contender.tokens += int(batch["attention_mask"].sum())
+            contender.cells += batch["input_ids"].numel()
+
+        # not in the collator: the Trainer reads one batch ahead
+        model.register_forward_pre_hook(count, with_kwargs=True)
 
         class Gate(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
@@ -181,38 +177,23 @@ class Transformers(Contender):
                 control.should_training_stop = contender.closing
                 return control
 
-        config = XLMRobertaConfig(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.width,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.ffn,
-            max_position_embeddings=shape.max_positions + 2,
-            type_vocab_size=1,
-        )
-        folder = tempfile.mkdtemp(prefix="transformers-")
-        sentences = max(1, round(tokens_per_update / dataset.mean_length))
-        micro_batches = -(-sentences // MICRO_BATCH)
-        arguments = TrainingArguments(
-            output_dir=folder,
-            per_device_train_batch_size=max(1, round(sentences / micro_batches)),
-            gradient_accumulation_steps=micro_batches,
-            max_steps=1_000_000,
-            learning_rate=shape.learning_rate,
-            max_grad_norm=shape.clip_norm,
-            weight_decay=0.01,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_strategy="no",
-            use_cpu=True,
-            train_sampling_strategy="group_by_length" if grouped else "random",
-        )
         self.trainer = Trainer(
-            model=XLMRobertaForMaskedLM(config),
-            args=arguments,
+            model=model,
+            args=TrainingArguments(
+                output_dir=tempfile.mkdtemp(prefix="transformers-"),
+                max_steps=1_000_000,
+                learning_rate=shape.learning_rate,
+                max_grad_norm=shape.clip_norm,
+                weight_decay=0.01,
+                save_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+                logging_strategy="no",
+                use_cpu=True,
+                **arguments,
+            ),
             train_dataset=dataset,
-            data_collator=Collator(word_tokenizer(shape.vocabulary), mlm_probability=0.15),
+            data_collator=collator,
             callbacks=[Gate()],
         )
         self.trainer.remove_callback(PrinterCallback)
@@ -242,6 +223,46 @@ class Transformers(Contender):
         self.closing = True
         self.allowed.release()
         self.thread.join(timeout=60)
+
+
+def xlmr_config(shape: Shape) -> Any:
+    """The shape as `transformers` wants it."""
+    from transformers import XLMRobertaConfig
+
+    return XLMRobertaConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.ffn,
+        max_position_embeddings=shape.max_positions + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+    )
+
+
+def masked_lm(data: Path, shape: Shape, tokens_per_update: float, grouped: bool = False) -> Transformers:
+    """XLMRobertaForMaskedLM.
+
+    Args:
+        tokens_per_update: real tokens of an update on average; the batch size in sentences follows from it, accumulated over
+            batches of at most `MICRO_BATCH`.
+        grouped: batches of similar length instead of the Trainer's random ones.
+    """
+    from transformers import DataCollatorForLanguageModeling, XLMRobertaForMaskedLM
+
+    dataset = SentenceDataset(data, shape.max_positions)
+    sentences = max(1, round(tokens_per_update / dataset.mean_length))
+    micro_batches = -(-sentences // MICRO_BATCH)
+    return Transformers(
+        XLMRobertaForMaskedLM(xlmr_config(shape)),
+        dataset,
+        DataCollatorForLanguageModeling(word_tokenizer(shape.vocabulary), mlm_probability=0.15),
+        shape,
+        per_device_train_batch_size=max(1, round(sentences / micro_batches)),
+        gradient_accumulation_steps=micro_batches,
+        train_sampling_strategy="group_by_length" if grouped else "random",
+    )
 
 
 class SentenceDataset(torch.utils.data.Dataset):

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import report
-from contenders import Contender, Fairseq, Sample, Shape, Transformers, plugin, stock
+from contenders import Contender, Fairseq, Sample, Shape, masked_lm, plugin, stock
 from corpus import merge_monolingual, write_data_bin
 
 Samples = dict[str, list[Sample]]
@@ -42,12 +42,12 @@ def take_turns(contenders: dict[str, Callable[[], Contender]], rounds: int, upda
     return samples
 
 
-def speed_ratio(samples: Samples, ours: str, theirs: str, clock: str) -> float:
-    """Median quotient of tokens per second; ``clock`` is ``seconds`` or ``cpu_seconds``."""
-    return median(
+def quotients(samples: Samples, ours: str, theirs: str, clock: str) -> list[float]:
+    """Quotient of tokens per second in each round; ``clock`` is ``seconds`` or ``cpu_seconds``."""
+    return [
         (a.tokens / getattr(a, clock)) / (b.tokens / getattr(b, clock))
         for a, b in zip(samples[ours], samples[theirs], strict=True)
-    )
+    ]
 
 
 def loading(contenders: dict[str, Fairseq], rounds: int, updates: int) -> Samples:
@@ -86,8 +86,8 @@ def benchmark(data_bin: Path, scratch: Path, shape: Shape, rounds: int, updates:
         {
             "mmlm": lambda: plugin("mmlm", data_bin, shape, *common),
             "fairseq masked_lm": lambda: stock(merged, shape, "--sample-break-mode", "eos", *common),
-            "transformers": lambda: Transformers(merged, shape, tokens_per_update),
-            "transformers, grouped by length": lambda: Transformers(merged, shape, tokens_per_update, grouped=True),
+            "transformers": lambda: masked_lm(merged, shape, tokens_per_update),
+            "transformers, grouped by length": lambda: masked_lm(merged, shape, tokens_per_update, grouped=True),
         },
         rounds,
         updates,
@@ -158,7 +158,7 @@ def main() -> None:
             shape.vocabulary = len((data_bin / "dict.txt").read_text(encoding="utf-8").splitlines()) + 5
         runs = benchmark(data_bin, scratch, shape, rounds, args.updates)
     ratios, cpu_ratios = (
-        {name: speed_ratio(runs, *pair, clock) for name, pair in COMPARISONS.items()}
+        {name: median(quotients(runs, *pair, clock)) for name, pair in COMPARISONS.items()}
         for clock in ("seconds", "cpu_seconds")
     )
     body = report.table(

@@ -13,8 +13,8 @@ def apply() -> None:
     """Apply every shim; called once, when the plugin is imported."""
     quiet()
     with keep_root_logger():
-        from . import checkpoints, distributed, numpy2, precision, training, user_errors
+        from . import adam, checkpoints, distributed, numpy2, precision, training, user_errors
 
-        for theme in (numpy2, checkpoints, distributed, precision, training, user_errors):
+        for theme in (numpy2, checkpoints, distributed, precision, training, adam, user_errors):
             for shim in theme.SHIMS:
                 shim()

@@ -6,7 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LEVELS = 1 << 16
+LEVELS = 1 << 16
+
+
+def random_bits(shape: torch.Size) -> Tensor:
+    """Uniform int16 from PyTorch's default generator, of which one 64-bit number makes four."""
+    count = shape.numel()
+    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    return bits.view(torch.int16)[:count].view(shape)
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
@@ -15,13 +22,11 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     There ``p`` is rounded to a multiple of 2^-16 and the scale is that of the rounded probability, so the expectation
     stays exact. Numbers come from PyTorch's default generator.
     """
-    dropped = round(p * _LEVELS)
+    dropped = round(p * LEVELS)
     if not training or not dropped or x.device.type != "cpu":
         return F.dropout(x, p, training)
-    count = x.numel()
-    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None).view(torch.int16)[:count]
-    keep = torch.ge(bits.view(x.shape), dropped - _LEVELS // 2, out=torch.empty_like(x))
-    return x * keep.mul_(_LEVELS / (_LEVELS - dropped) if dropped < _LEVELS else 0.0)
+    keep = torch.ge(random_bits(x.shape), dropped - LEVELS // 2, out=torch.empty_like(x))
+    return x * keep.mul_(LEVELS / (LEVELS - dropped) if dropped < LEVELS else 0.0)
 
 
 class Dropout(nn.Module):

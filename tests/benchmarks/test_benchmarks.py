@@ -46,6 +46,25 @@ def test_throughput(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_finetune(tmp_path: Path) -> None:
+    """The script itself checks that both models compute the same function and see the same batches."""
+    pytest.importorskip("transformers")
+    results = run("finetune.py", tmp_path / "out")
+    ratios = results["ratios"]
+    contract = ratios.pop("finetune_vs_transformers_examples_per_s")
+    assert ratios.keys() == {
+        f"{task}_vs_transformers_examples_per_s" for task in ("question_answering", "token_classification")
+    }
+    assert 0 < contract == min(ratios.values())
+    for task in ("question_answering", "token_classification"):
+        ours, theirs = (run for run in results["runs"] if run["task"] == task)
+        assert 0 < ours["tokens"] == theirs["tokens"] <= ours["cells"] == theirs["cells"]
+        assert ours["examples"] == theirs["examples"] > 0
+        ratio = theirs["seconds"] / ours["seconds"]
+        assert ratios[f"{task}_vs_transformers_examples_per_s"] == pytest.approx(ratio)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc/self/smaps_rollup")
 def test_memory(tmp_path: Path) -> None:
     results = run("memory.py", tmp_path / "out")
