@@ -57,6 +57,9 @@ class FinetuneDataset(FairseqDataset):
     ) -> list[np.ndarray]:
         """Batches of an epoch by similar length; ``--batch-size`` counts examples, ``--max-tokens`` padded tokens.
 
+        ``size_multiple`` is not heeded: fairseq's default of 8 would make a batch of 12 one of 8, and its batching leaves out
+        the last examples when they are fewer than the multiple.
+
         Raises:
             UserError: the longest row does not fit ``--max-tokens``.
         """
@@ -79,7 +82,7 @@ class FinetuneDataset(FairseqDataset):
             num_tokens_vec=sizes[order].astype(np.int64),
             max_tokens=max_tokens,
             max_sentences=max_sentences,
-            required_batch_size_multiple=size_multiple,
+            required_batch_size_multiple=1,
         )
         if self.train:
             rng.shuffle(batches)
