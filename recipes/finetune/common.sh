@@ -194,7 +194,9 @@ for seed in $SEEDS; do
     fi
 done
 
-stage "report"
-rm -rf "$OUT/report"
-once "$OUT/report" xling report "$OUT" --out "$OUT/report"
-[[ $DRY_RUN ]] || echo "$OUT/report"
+if [[ $DRY_RUN ]] || xling report --help >/dev/null 2>&1; then
+    stage "report"
+    rm -rf "$OUT/report"
+    once "$OUT/report" xling report "$OUT" --out "$OUT/report"
+    [[ $DRY_RUN ]] || echo "$OUT/report"
+fi
