@@ -2,7 +2,8 @@
 # PAWS-X: paraphrase identification in 7 languages, accuracy.
 #
 # Data (DATA): LANG/translated_train.tsv (en/train.tsv), LANG/dev_2k.tsv, LANG/test_2k.tsv of x-final.tar.gz,
-#   https://github.com/google-research-datasets/paws/tree/master/pawsx; or XTREME's train-LANG.tsv, dev-LANG.tsv, test-LANG.tsv.
+#   https://github.com/google-research-datasets/paws/tree/master/pawsx; or XTREME's train-LANG.tsv and
+#   dev-LANG.tsv beside LANG/test_2k.tsv (XTREME's own test files have no labels).
 # Hardware: one GPU, 16 GB for base, 32 GB for large. Duration of a seed, by arithmetic and not measured: under an hour for
 #   base, about 3 hours for large (10 epochs on English, a V100 at a third of its single-precision peak).
 # Expected, average accuracy: ERNIE-M large 89.5; translate_train_all 91.8 (Table 4). MetaXLM 83.2, + Dict 84.2 (Table 13).

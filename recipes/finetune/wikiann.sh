@@ -2,7 +2,8 @@
 # WikiAnn (PAN-X): named entities in 40 languages, F1.
 #
 # Data (DATA): LANG/train, LANG/dev, LANG/test in the balanced split of Rahimi et al. (2019), which XTREME uses,
-#   https://github.com/afshinrahimi/mmner; or XTREME's train-LANG.tsv, dev-LANG.tsv, test-LANG.tsv.
+#   https://github.com/afshinrahimi/mmner; or XTREME's train-LANG.tsv and dev-LANG.tsv beside LANG/test (XTREME's
+#   own test files have no tags).
 # Hardware: one GPU, 16 GB. Duration of a seed, an estimate and not measured: under an hour for base (20,000 short sentences;
 #   a batch of 8 or 16 does not fill a GPU).
 # Expected, average F1: MetaXLM 54.0, + Dict 55.0 (Table 1, NER). mPMR base 66.6, large 70.7 (Table 10).

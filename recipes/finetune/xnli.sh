@@ -2,8 +2,8 @@
 # XNLI: natural language inference in 15 languages, accuracy.
 #
 # Data (DATA): multinli.train.LANG.tsv of XNLI-MT-1.0.zip (en for transfer, all for translate_train_all) beside xnli.dev.tsv and
-#   xnli.test.tsv of XNLI-1.0.zip, https://github.com/facebookresearch/XNLI; or XTREME's train-en.tsv, dev-LANG.tsv,
-#   test-LANG.tsv.
+#   xnli.test.tsv of XNLI-1.0.zip, https://github.com/facebookresearch/XNLI; or XTREME's train-en.tsv and
+#   dev-LANG.tsv beside xnli.test.tsv (XTREME's own test files have no labels).
 # Hardware: one GPU, 16 GB for base, 32 GB for large. Duration of a seed, by arithmetic and not measured: about 2 hours for
 #   base, 8 for large (ERNIE-M's 5 epochs on English, a V100 at a third of its single-precision peak).
 # Expected, average accuracy: ERNIE-M 77.3, large 82.0; translate_train_all 80.6, large 84.2 (Table 1). XLM-K 74.8 (Table 3).
