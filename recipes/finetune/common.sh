@@ -95,8 +95,8 @@ TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-}
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES// /,}
 declare -A num_seeds=([xlmk]=4)
 case ${BUDGET:=full} in
-    full) budget=() SEEDS=${SEEDS:-$(seq -s ' ' "${num_seeds[$paper]:-5}")} ;;
-    smoke) budget=(--max-update 8) SEEDS=${SEEDS:-1} ;;
+    full) budget=() interval=50 SEEDS=${SEEDS:-$(seq -s ' ' "${num_seeds[$paper]:-5}")} ;;
+    smoke) budget=(--max-update 8) interval=1 SEEDS=${SEEDS:-1} ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 [[ $SELECT =~ ^(score|score_[A-Za-z_-]+|last)$ ]] || die "SELECT=$SELECT: expected score, score_LANGUAGE or last"
@@ -171,7 +171,7 @@ fine_tune() {
         --distributed-world-size 1 --max-positions "$MAX_POSITIONS" --batch-size $((batch / UPDATE_FREQ)) \
         --update-freq "$UPDATE_FREQ" --optimizer "${optimizer[@]}" --adam-betas '(0.9, 0.999)' --adam-eps 1e-8 \
         --weight-decay "$weight_decay" --clip-norm 1.0 --lr "$lr" --lr-scheduler warmup_linear --warmup-ratio "$warmup" \
-        --max-epoch "$EPOCHS" "${budget[@]}" --seed "$seed" --num-workers 1 --log-format simple --log-interval 100 \
+        --max-epoch "$EPOCHS" "${budget[@]}" --seed "$seed" --num-workers 1 --log-format simple --log-interval "$interval" \
         --no-epoch-checkpoints "${select[@]}" "${options[@]}"
 
     if [[ ${TEST_FILES:-} ]]; then
@@ -194,9 +194,7 @@ for seed in $SEEDS; do
     fi
 done
 
-if [[ $DRY_RUN ]] || xling report --help >/dev/null 2>&1; then
-    stage "report"
-    rm -rf "$OUT/report"
-    once "$OUT/report" xling report "$OUT" --out "$OUT/report"
-    [[ $DRY_RUN ]] || echo "$OUT/report"
-fi
+stage "report"
+rm -rf "$OUT/report"
+once "$OUT/report" xling report "$OUT" --out "$OUT/report"
+[[ $DRY_RUN ]] || echo "$OUT/report/report.md"

@@ -294,6 +294,8 @@ def test_transfer_from_raw_files_to_results(recipe: Callable[..., Run], model: P
     assert found["languages"] == ["en", "de"]
     assert {row["n"] for row in found["rows"]} == {30}
     assert (found["finetuning"]["languages"], found["finetuning"]["updates"]) == (["en"], 8)
+    assert "| 1 | " in (out / "report" / "report.md").read_text(encoding="utf-8")  # the table's column of seeds
+    assert (out / "report" / "convergence-pawsx-loss.png").stat().st_size > 1000
     assert {path.name for path in (out / "seed-1").glob("*.pt")} == {"checkpoint_best.pt", "checkpoint_last.pt"}
 
     # again: nothing is made anew; the evaluation alone, where it is missing
