@@ -307,6 +307,16 @@ def test_transfer_from_raw_files_to_results(recipe: Callable[..., Run], model: P
 
 
 @pytest.mark.slow
+def test_a_wrong_checkpoint_is_one_message(recipe: Callable[..., Run], tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_text("no model", encoding="utf-8")
+    run = recipe("finetune/pawsx.sh", tmp_path / "model.pt", "--out", tmp_path / "out", DATA=PAWSX, BUDGET="smoke")
+    assert run.returncode == 2
+    message, where = run.stderr.splitlines()
+    assert f"{tmp_path / 'model.pt'}: not a readable checkpoint" in message
+    assert "train.log" in where
+
+
+@pytest.mark.slow
 def test_supervised_and_translate_train_all(
     recipe: Callable[..., Run], model: Path, wikiann: Path, tmp_path: Path
 ) -> None:
