@@ -169,7 +169,8 @@ train() {
     "${words[@]}" 2>&1 | tee -a "$dir/train.log" |
         sed -u -n 's/.*| \(train_inner\|valid\) | \(.\{1,110\}\).*/  \2/p' || status=$?
     if ((status)); then
-        grep -v '^ *$' "$dir/train.log" | tail -n 15 >&2
+        # wrong input is one line; fairseq's list of all options is left out
+        grep -v "^ *\$\|fairseq_cli.train | {'" "$dir/train.log" | tail -n $((status == 2 ? 1 : 15)) >&2
         echo "${0##*/}: training failed (exit code $status), log: $dir/train.log" >&2
         exit "$status"
     fi

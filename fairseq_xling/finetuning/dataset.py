@@ -58,6 +58,8 @@ class FinetuneDataset(FairseqDataset):
     ) -> list[np.ndarray]:
         """Batches of an epoch by similar length; ``--batch-size`` counts examples, ``--max-tokens`` padded tokens.
 
+        ``size_multiple`` is not heeded: fairseq's default of 8 would make a batch of 12 one of 8.
+
         Raises:
             UserError: the longest row does not fit ``--max-tokens``.
         """
@@ -74,7 +76,7 @@ class FinetuneDataset(FairseqDataset):
         order = rng.permutation(len(self)) if self.train else np.arange(len(self))
         pools = np.arange(len(self)) // POOL if self.train else np.zeros(len(self), dtype=np.int64)
         order = order[np.lexsort((sizes[order], pools))]
-        batches = group(order, sizes[order], max_tokens, max_sentences, size_multiple)
+        batches = group(order, sizes[order], max_tokens, max_sentences, size_multiple=1)
         if self.train:
             rng.shuffle(batches)
         return batches
