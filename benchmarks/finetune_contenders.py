@@ -17,7 +17,7 @@ from torch import Tensor
 from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.data.masking import Symbols
 from fairseq_xling.data.pairs import join_pair
-from fairseq_xling.finetuning.dataset import POOL, FinetuneDataset
+from fairseq_xling.finetuning.dataset import FinetuneDataset
 from fairseq_xling.finetuning.examples import Examples, Row
 from fairseq_xling.interop.checkpoint import LoadedModel
 from fairseq_xling.interop.huggingface import write_fairseq
@@ -121,7 +121,7 @@ class FineTuning(Fairseq):
     def __init__(self, setting: Setting, model: Path, shape: Shape, max_length: int, dropout: float, updates: int):
         self.setting = setting
         # two batches more: one for the unmeasured update, one that `transformers` reads ahead
-        self.count = max(POOL, setting.batch_size * (updates + 2))
+        self.count = max(1024, setting.batch_size * (updates + 2))
         super().__init__(
             setting.task,
             "xling",

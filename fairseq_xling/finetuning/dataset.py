@@ -12,9 +12,6 @@ from ..errors import UserError
 from .examples import Example, Examples
 from .formulation import Formulation
 
-# examples that are sorted by length together: batches waste little padding and still differ from epoch to epoch
-POOL = 2048
-
 
 class FinetuneDataset(FairseqDataset):
     """Batches of examples; in training drawn anew in every epoch from (seed, epoch).
@@ -56,7 +53,10 @@ class FinetuneDataset(FairseqDataset):
         size_multiple: int = 1,
         num_shards: int = 1,
     ) -> list[np.ndarray]:
-        """Batches of an epoch by similar length; ``--batch-size`` counts examples, ``--max-tokens`` padded tokens.
+        """Batches of an epoch; ``--batch-size`` counts examples, ``--max-tokens`` padded tokens.
+
+        In training examples come in random order, as the papers have them: padding costs next to nothing, because the layers
+        do not compute it. Else they are sorted by length.
 
         ``size_multiple`` is not heeded: fairseq's default of 8 would make a batch of 12 one of 8.
 
@@ -73,10 +73,5 @@ class FinetuneDataset(FairseqDataset):
             # a question with many windows is a batch of its own
             sizes = np.minimum(sizes, max_tokens)
         rng = np.random.default_rng((self.seed, epoch))
-        order = rng.permutation(len(self)) if self.train else np.arange(len(self))
-        pools = np.arange(len(self)) // POOL if self.train else np.zeros(len(self), dtype=np.int64)
-        order = order[np.lexsort((sizes[order], pools))]
-        batches = group(order, sizes[order], max_tokens, max_sentences, size_multiple=1)
-        if self.train:
-            rng.shuffle(batches)
-        return batches
+        order = rng.permutation(len(self)) if self.train else np.argsort(sizes, kind="stable")
+        return group(order, sizes[order], max_tokens, max_sentences, size_multiple=1)

@@ -93,7 +93,7 @@ def collate(examples: Sequence[Example], symbols: Symbols) -> dict[str, Any]:
     """Pad the rows of examples at the end and stack them.
 
     Returns:
-        ``tokens`` (R, T); ``positions`` (M,) in the flattened (R * T) tokens; ``marks`` the number of positions of each row
+        ``tokens`` (R, T); ``real`` where the flattened (R * T) tokens are not padding, None if none is; ``positions`` (M,) in the flattened (R * T) tokens; ``marks`` the number of positions of each row
         (list); ``target`` (the rows' targets laid end to end); ``example`` (R,) the example a row belongs to; ``group``,
         ``id`` (one for each example); ``records``; ``padded``; ``num_tokens``: real tokens. Empty for no examples.
     """
@@ -107,8 +107,10 @@ def collate(examples: Sequence[Example], symbols: Symbols) -> dict[str, Any]:
         line[: len(row.tokens)] = row.tokens
     positions = [row.positions.astype(np.int64) + number * width for number, row in enumerate(rows)]
     owners = np.repeat(np.arange(len(examples)), [len(example.rows) for example in examples])
+    padded = min(lengths) < width
     return {
         "tokens": torch.from_numpy(tokens),
+        "real": torch.from_numpy(np.flatnonzero(tokens != symbols.pad)) if padded else None,
         "positions": torch.from_numpy(np.concatenate(positions)),
         "marks": [len(row.positions) for row in rows],
         "target": torch.from_numpy(np.concatenate([row.target for row in rows]).astype(np.int64)),
@@ -116,6 +118,6 @@ def collate(examples: Sequence[Example], symbols: Symbols) -> dict[str, Any]:
         "group": torch.tensor([example.group for example in examples]),
         "id": torch.tensor([example.id for example in examples]),
         "records": [example.record for example in examples],
-        "padded": min(lengths) < width,
+        "padded": padded,
         "num_tokens": sum(lengths),
     }

@@ -86,8 +86,9 @@ class Formulation(ABC):
         return collate(examples, self.symbols)
 
     def logits(self, model: XlingModel, batch: dict[str, Any]) -> Tensor:
-        """Outputs of the head at the marked positions, (M, C); the last layer computes only these."""
-        (states,) = model([EncoderInput(batch["tokens"], select=batch["positions"], padded=batch["padded"])])
+        """Outputs of the head at the marked positions, (M, C); the last layer computes only these, all layers no padding."""
+        tokens, positions = batch["tokens"], batch["positions"]
+        (states,) = model([EncoderInput(tokens, select=positions, padded=batch["padded"], real=batch["real"])])
         logits: Tensor = model.heads[self.head](states)
         return logits
 

@@ -3,7 +3,8 @@
 Several batches of different shape go through it in one pass: their tokens are laid end to end, so that each weight is
 used, and its gradient made, once for all of them. Only the attention works on each batch by itself.
 
-Axes: B batch, T tokens, N tokens of all batches (the sum of their B * T), D width, H heads, M selected positions.
+Axes: B batch, T tokens, R real tokens, N tokens of all batches (the sum of their B * T, or R), D width, H heads, M selected
+positions.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class EncoderInput:
     """(M,) distinct positions in the flattened (B * T) tokens; the last layer returns only these"""
     padded: bool = True
     """False promises that there is no padding, which keeps the attention unmasked"""
+    real: Tensor | None = None
+    """(R,) where the flattened (B * T) tokens are not padding, ascending: only they go through the layers; with ``select``"""
 
     def mask(self, pad: int) -> Tensor | None:
         """What the attention is restricted to: bool (B, 1, 1 or T, T), True = visible."""
@@ -48,8 +51,29 @@ class EncoderInput:
         return (real | ~real.any(dim=1, keepdim=True))[:, None, None, :]
 
 
-# shape (B, T) and mask of each batch that the attention has to tell apart
-Layout = list[tuple[torch.Size, Tensor | None]]
+@dataclass(frozen=True)
+class Layout:
+    """A batch as the attention has to see it: its shape (B, T), its mask, and which of its tokens are computed."""
+
+    shape: torch.Size
+    mask: Tensor | None
+    real: Tensor | None
+
+    @property
+    def size(self) -> int:
+        """Tokens that are computed, R or B * T."""
+        return self.shape.numel() if self.real is None else self.real.numel()
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(R, D) -> (B, T, D), zeros at padding."""
+        if self.real is not None:
+            x = x.new_zeros(self.shape.numel(), x.size(1)).index_copy(0, self.real, x)
+        return x.unflatten(0, self.shape)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (R, D)."""
+        x = x.flatten(0, 1)
+        return x if self.real is None else x.index_select(0, self.real)
 
 
 class SelfAttention(nn.Module):
@@ -62,20 +86,20 @@ class SelfAttention(nn.Module):
         self.dropout = cfg.attention_dropout
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
 
-    def forward(self, x: Tensor, layout: Layout, select: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, layout: Sequence[Layout], select: Tensor | None) -> Tensor:
         """x (N, D); select None or (M,). Returns the heads' output, unprojected, (N, D) or of the selected positions (M, D)."""
         if select is None:
             q = self.q_proj(x)
         else:
             q = self.q_proj(x.index_select(0, select))
             q = q.new_zeros(x.shape).index_copy(0, select, q)
-        shapes = [shape for shape, _ in layout]
-        batches = (_split(projected, shapes) for projected in (q, self.k_proj(x), self.v_proj(x)))
+        sizes = [batch.size for batch in layout]
+        parts = (projected.split(sizes) for projected in (q, self.k_proj(x), self.v_proj(x)))
         outputs = []
-        for (_, mask), *qkv in zip(layout, *batches, strict=True):
-            q, k, v = (part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in qkv)
-            out = attention(q, k, v, mask, self.dropout if self.training else 0.0)
-            outputs.append(out.transpose(1, 2).flatten(2).flatten(0, 1))
+        for batch, *qkv in zip(layout, *parts, strict=True):
+            q, k, v = (batch.spread(part).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in qkv)
+            out = attention(q, k, v, batch.mask, self.dropout if self.training else 0.0)
+            outputs.append(batch.gather(out.transpose(1, 2).flatten(2)))
         out = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
         return out if select is None else out.index_select(0, select)
 
@@ -95,7 +119,7 @@ class EncoderLayer(nn.Module):
         self.dropout = Dropout(cfg.dropout)
         self.activation_dropout = Dropout(cfg.activation_dropout)
 
-    def forward(self, x: Tensor, layout: Layout, select: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, layout: Sequence[Layout], select: Tensor | None = None) -> Tensor:
         """x (N, D) -> (N, D); with ``select`` (M,) -> (M, D), the only positions that are needed."""
         residual = x
         out = self.self_attn(self.self_attn_layer_norm(x) if self.normalize_before else x, layout, select)
@@ -152,7 +176,7 @@ class SentenceEncoder(nn.Module):
             for each batch its states (B, T, D), or with ``select`` (M, D), or with ``all_layers`` a list of L + 1 of them.
         """
         x = self.dropout(self._embed(batches))
-        layout: Layout = [(batch.tokens.shape, batch.mask(self.pad)) for batch in batches]
+        layout = [Layout(batch.tokens.shape, batch.mask(self.pad), batch.real) for batch in batches]
         states = [x]
         layers = self.layers[:num_layers]
         for layer in layers[:-1]:
@@ -172,25 +196,28 @@ class SentenceEncoder(nn.Module):
     def _embed(self, batches: Sequence[EncoderInput]) -> Tensor:
         """Sum of the embeddings, normalised where the architecture does so. (N, D)"""
         positions = [self.positions(batch.tokens) if batch.positions is None else batch.positions for batch in batches]
-        x = self.embed_tokens(_join(batch.tokens for batch in batches)) + self.embed_positions(_join(positions))
+        x = self.embed_tokens(_join(batches, [batch.tokens for batch in batches]))
+        x = x + self.embed_positions(_join(batches, positions))
         if self.embed_languages is not None:  # used in every pass: distributed training waits for all gradients
             rows = [torch.zeros_like(b.tokens) if b.languages is None else b.languages for b in batches]
-            x = x + self.embed_languages(_join(rows))
+            x = x + self.embed_languages(_join(batches, rows))
         return x if self.layernorm_embedding is None else self.layernorm_embedding(x)
 
 
-def _join(parts: Iterable[Tensor]) -> Tensor:
-    """Lay (B, T) tensors end to end. (N,)"""
-    return torch.cat([part.flatten() for part in parts])
+def _join(batches: Sequence[EncoderInput], parts: Iterable[Tensor]) -> Tensor:
+    """Lay (B, T) tensors end to end, without what is not computed. (N,)"""
+    flat = (part.flatten() for part in parts)
+    return torch.cat([x if b.real is None else x.index_select(0, b.real) for b, x in zip(batches, flat, strict=True)])
 
 
 def _select(batches: Sequence[EncoderInput]) -> Tensor | None:
-    """The selected positions of all batches, counted over the tokens of all. (M,)"""
+    """The selected positions of all batches, counted over what is computed of all. (M,)"""
     parts, start = [], 0
     for batch in batches:
         if batch.select is not None:
-            parts.append(batch.select + start)
-        start += batch.tokens.numel()
+            parts.append(start + (batch.select if batch.real is None else torch.searchsorted(batch.real, batch.select)))
+        assert batch.real is None or batch.select is not None
+        start += batch.tokens.numel() if batch.real is None else batch.real.numel()
     assert len(parts) in (0, len(batches))
     return torch.cat(parts) if parts else None
 

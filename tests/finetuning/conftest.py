@@ -182,7 +182,8 @@ def pad(batch: dict[str, Any], columns: int, symbol: int = 1) -> dict[str, Any]:
     width = batch["tokens"].size(1)
     tokens = torch.nn.functional.pad(batch["tokens"], (0, columns), value=symbol)
     row, column = batch["positions"] // width, batch["positions"] % width
-    return {**batch, "tokens": tokens, "positions": row * (width + columns) + column, "padded": True}
+    positions, real = row * (width + columns) + column, tokens.ne(symbol).flatten().nonzero().flatten()
+    return {**batch, "tokens": tokens, "real": real, "positions": positions, "padded": True}
 
 
 def build(formulation: Any, records: Sequence[Any], train: bool = False) -> list[Any]:

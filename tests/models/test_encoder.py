@@ -140,6 +140,29 @@ def test_selecting_is_gathering_afterwards(task, pre_norm):
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
+def test_leaving_out_the_padding_changes_nothing(task, pre_norm):
+    """One layer computes rows of real tokens only; beside a batch whose padding is computed."""
+    model = make_model(task, layers=3, encoder_normalize_before=pre_norm)
+    real = TOKENS.ne(PAD).flatten().nonzero().flatten()
+    assert len(real) < TOKENS.numel()
+    select, other = torch.tensor([2, 0, 8, 16]), EncoderInput(TOKENS[:2], select=torch.tensor([1, 5]))
+    seen = []
+    model.encoder.sentence_encoder.layers[0].fc1.register_forward_hook(
+        lambda _, inputs, __: seen.append(len(inputs[0]))
+    )
+    outputs, grads = [], []
+    for kept in (real, None):
+        outputs.append(torch.cat(model([other, EncoderInput(TOKENS, select=select, real=kept)])))
+        outputs[-1].square().sum().backward()
+        grads.append(gradients(model))
+    assert seen == [14 + len(real), 14 + 21]
+    torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
+    assert grads[0].keys() == grads[1].keys()
+    for name, grad in grads[0].items():
+        torch.testing.assert_close(grad, grads[1][name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
 def test_batches_in_one_pass_are_batches_one_by_one(task, pre_norm):
     """Of different shapes, with and without a matrix, languages and positions of their own."""
     model = make_model(task, layers=3, encoder_normalize_before=pre_norm)
