@@ -26,8 +26,9 @@ def test_the_two_commands_exist() -> None:
 
 @pytest.mark.slow
 def test_training_on_your_text(tmp_path: Path) -> None:
-    (block,) = (block for block in _blocks() if "fairseq-train" in block)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    block = "\n".join(_blocks()[1:])  # training, then fine-tuning what it has left
+    for name in ("examples", "recipes", "fairseq_xling", "preprocess"):
+        (tmp_path / name).symlink_to(ROOT / name)
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=env, text=True, capture_output=True, timeout=600
@@ -35,6 +36,7 @@ def test_training_on_your_text(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert (tmp_path / "retrieval" / "report.md").is_file()
     assert (tmp_path / "huggingface" / "model.safetensors").is_file()
+    assert "## pawsx" in (tmp_path / "out" / "pawsx" / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_links_lead_to_files() -> None:
