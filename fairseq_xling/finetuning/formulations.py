@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -21,19 +21,18 @@ FORMULATIONS: dict[str, type[Formulation]] = {
 
 
 def formulate(
-    loaded: LoadedModel, benchmark: Benchmark, labels: Sequence[str], max_positions: int, options: Mapping[str, Any]
+    loaded: LoadedModel, benchmark: Benchmark, labels: Sequence[str], max_positions: int, options: Any
 ) -> Formulation:
     """The formulation of a benchmark.
 
     Args:
-        options: of the task; those of `SpanLimits` are read.
+        options: of the task, as attributes; those of `SpanLimits` are read where they are there.
 
     Raises:
         UserError: a length is out of range.
     """
     if benchmark.task == "question_answering":
-        limits = SpanLimits(
-            **{field.name: options[field.name] for field in fields(SpanLimits) if field.name in options}
-        )
+        names = [field.name for field in fields(SpanLimits) if hasattr(options, field.name)]
+        limits = SpanLimits(**{name: getattr(options, name) for name in names})
         return QuestionAnswering(loaded, benchmark, labels, max_positions, limits)
     return FORMULATIONS[benchmark.task](loaded, benchmark, labels, max_positions)

@@ -110,7 +110,7 @@ class FinetuneTask(BatchingTask):
         labels = self.benchmark.labels or FORMULATIONS[self.benchmark.task].labels_of(
             record for language in files["train"] for record in self._records("train", language)
         )
-        self.formulation = formulate(loaded, self.benchmark, labels, limit, dict(cfg))
+        self.formulation = formulate(loaded, self.benchmark, labels, limit, cfg)
 
     @classmethod
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":

@@ -46,7 +46,7 @@ def record(folder):
 
 
 def examples(entries):
-    """(objective, example) of the first updates, which are within one pass over every corpus."""
+    """(objective, example) of the first updates; an epoch is one pass over every corpus."""
     return {(name, i) for entry in entries[:2] for ids in entry["ids"] for name in ids for i in ids[name]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import click
 
@@ -109,8 +109,6 @@ def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formul
         raise UserError(
             f"{loaded.path.parent / LABELS}: not found; copy it from the folder the model was fine-tuned in"
         )
-    options: dict[str, Any] = dict(loaded.options)
     longest = loaded.model.max_positions()
-    return formulate(
-        loaded, benchmark, loaded.labels or [], min(longest, options.get("max_positions", longest)), options
-    )
+    limit = min(longest, loaded.options.get("max_positions", longest))
+    return formulate(loaded, benchmark, loaded.labels or [], limit, SimpleNamespace(**loaded.options))
