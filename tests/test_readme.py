@@ -36,7 +36,7 @@ def test_training_on_your_text(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert (tmp_path / "retrieval" / "report.md").is_file()
     assert (tmp_path / "huggingface" / "model.safetensors").is_file()
-    assert "## pawsx" in (tmp_path / "out" / "pawsx" / "report" / "report.md").read_text(encoding="utf-8")
+    assert "## pawsx" in (tmp_path / "out" / "pawsx-smoke" / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def test_links_lead_to_files() -> None:

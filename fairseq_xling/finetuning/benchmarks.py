@@ -181,6 +181,12 @@ BENCHMARKS = {
 }
 
 
+# SICK is a training set for another benchmark's task
+TASK_OF_FORMAT = {benchmark.format: benchmark.task for benchmark in BENCHMARKS.values()} | {
+    "sick": BENCHMARKS["xnli"].task
+}
+
+
 def get_benchmark(name: str | None, task: str) -> Benchmark:
     """The benchmark of that name.
 

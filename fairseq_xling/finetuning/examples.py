@@ -56,7 +56,7 @@ class Examples:
     """
 
     def __init__(self, keep_records: bool):
-        self._fields = Row(_Ragged(), _Ragged(), _Ragged())  # type: ignore[arg-type]
+        self._fields = (_Ragged(), _Ragged(), _Ragged())  # of the rows, as in Row
         self._first_row = array("q", [0])
         self._groups = array("h")
         self._sizes = array("q")
@@ -66,7 +66,7 @@ class Examples:
         """Append an example."""
         for row in rows:
             for ragged, values in zip(self._fields, row, strict=True):
-                ragged.append(values)  # type: ignore[attr-defined]
+                ragged.append(values)
         self._first_row.append(self._first_row[-1] + len(rows))
         self._groups.append(group)
         self._sizes.append(len(rows) * max(len(row.tokens) for row in rows))
@@ -94,7 +94,7 @@ def collate(examples: Sequence[Example], symbols: Symbols) -> dict[str, Any]:
 
     Returns:
         ``tokens`` (R, T); ``real`` where the flattened (R * T) tokens are not padding, None if none is; ``positions`` (M,) in the flattened (R * T) tokens; ``marks`` the number of positions of each row
-        (list); ``target`` (the rows' targets laid end to end); ``example`` (R,) the example a row belongs to; ``group``,
+        (list); ``target`` (the rows' targets laid end to end); ``example`` (R,) and ``owner`` (M,): the example a row or position belongs to; ``group``,
         ``id`` (one for each example); ``records``; ``padded``; ``num_tokens``: real tokens. Empty for no examples.
     """
     if not examples:
@@ -115,6 +115,7 @@ def collate(examples: Sequence[Example], symbols: Symbols) -> dict[str, Any]:
         "marks": [len(row.positions) for row in rows],
         "target": torch.from_numpy(np.concatenate([row.target for row in rows]).astype(np.int64)),
         "example": torch.from_numpy(owners),
+        "owner": torch.from_numpy(np.repeat(owners, [len(row.positions) for row in rows])),
         "group": torch.tensor([example.group for example in examples]),
         "id": torch.tensor([example.id for example in examples]),
         "records": [example.record for example in examples],

@@ -14,18 +14,18 @@ from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
-from omegaconf import MISSING
+from omegaconf import II, MISSING
 from torch import Tensor
 
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel, load_model
+from ..interop.checkpoint import LoadedModel, load_model, read_checkpoint
 from ..interop.huggingface import write_vocabulary
 from ..interop.labels import write_labels
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
 from ..tasks.base import BatchingTask, BatchingTaskConfig
 from ..tasks.throughput import encoder_flops, log_throughput
-from .benchmarks import FORMATS, get_benchmark
+from .benchmarks import FORMATS, TASK_OF_FORMAT, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
 from .files import choose, find, parse
@@ -33,8 +33,6 @@ from .formulations import FORMULATIONS, formulate
 from .question_answering import SpanLimits
 
 logger = logging.getLogger(__name__)
-
-PARTS = {"train": "train", "valid": "dev", "test": "test"}
 
 
 @dataclass
@@ -75,6 +73,7 @@ class FinetuneConfig(BatchingTaskConfig):
     max_positions: int = field(
         default=512, metadata={"help": "longest input in tokens; a model with fewer positions gets at most those"}
     )
+    best_checkpoint_metric: str = II("checkpoint.best_checkpoint_metric")
     skip_bad: bool = field(
         default=False, metadata={"help": "leave out questions whose answer is not in the context, with a warning"}
     )
@@ -102,8 +101,16 @@ class FinetuneTask(BatchingTask):
         self.files: dict[str, dict[str, str]] = files
         for language in files["valid"]:
             self.benchmark.scoring.check(language)
-        if cfg.train_format not in (None, *FORMATS):
-            raise UserError(f"--train-format {cfg.train_format}: expected one of {', '.join(FORMATS)}")
+        formats = [name for name, task in TASK_OF_FORMAT.items() if task == self.benchmark.task]
+        if cfg.train_format not in (None, *formats):
+            raise UserError(
+                f"--train-format {cfg.train_format}: files for {self.benchmark.task} have the formats {', '.join(formats)}"
+            )
+        selectable = ["loss", "score", *(f"score_{language}" for language in files["valid"])]
+        if files["valid"] and cfg.best_checkpoint_metric not in selectable:
+            raise UserError(
+                f"--best-checkpoint-metric {cfg.best_checkpoint_metric}: expected one of {', '.join(selectable)}"
+            )
         limit = min(cfg.max_positions, loaded.model.max_positions())
         if limit < cfg.max_positions:
             logger.info(f"--max-positions {cfg.max_positions}: the model has {limit} positions, which are used")
@@ -111,6 +118,7 @@ class FinetuneTask(BatchingTask):
             record for language in files["train"] for record in self._records("train", language)
         )
         self.formulation = formulate(loaded, self.benchmark, labels, limit, cfg)
+        self._check_folder()
 
     @classmethod
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
@@ -124,8 +132,6 @@ class FinetuneTask(BatchingTask):
             raise UserError(
                 f"--benchmark-data: name the folder with the files of {self.cfg.benchmark}, or name them with --train-files"
             )
-        elif part not in benchmark.files:
-            raise UserError(f"{self.cfg.benchmark} has no files for the part '{part}'; name them with --valid-files")
         else:
             found = find(Path(folder), benchmark.files[part], benchmark.languages, benchmark.aliases)
         if part == "train" and languages is None:
@@ -151,6 +157,8 @@ class FinetuneTask(BatchingTask):
         for group, (language, file) in enumerate(self.files[split].items()):
             before = len(examples)
             self.formulation.examples(self._records(split, language), group, train, examples, file)
+            if len(examples) == before:
+                raise UserError(f"{file}: no example in it; name another file, or leave the language {language} out")
             logger.info(f"{split} {language}: {len(examples) - before} examples of {file}")
         self.datasets[split] = FinetuneDataset(examples, self.formulation, train, self.cfg.seed)
 
@@ -175,6 +183,7 @@ class FinetuneTask(BatchingTask):
             # a head of other labels is no help; one of the same benchmark is trained on
             state = {key: tensor for key, tensor in state.items() if not key.startswith("heads.")}
         model.load_state_dict(state)
+        self.loaded.model.to("meta")  # frees its memory, which training would hold a second time
         return model
 
     def build_heads(self, model: XlingModel) -> None:
@@ -183,6 +192,8 @@ class FinetuneTask(BatchingTask):
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
         """Complete the checkpoint folder with the vocabulary and the labels."""
+        if not self.writes_folder():
+            return
         with tempfile.TemporaryDirectory() as folder:
             write_vocabulary(self.loaded, Path(folder))
             if self.formulation.labels:
@@ -198,11 +209,31 @@ class FinetuneTask(BatchingTask):
                 "model_updates": self.loaded.num_updates,
                 "languages": list(self.files["train"]),
                 "seed": self.cfg.seed,
+                "labels": self.formulation.labels,
             }
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to restore: it follows from the options."""
+        """Nothing to restore: all of it follows from the options."""
+
+    def _check_folder(self) -> None:
+        """A checkpoint in ``--save-dir`` is gone on with, so it must be of the same fine-tuning.
+
+        Raises:
+            UserError: it is of another, or of the model to fine-tune itself.
+        """
+        folder = Path(self.cfg.save_dir)
+        if folder.resolve() == self.loaded.path.parent.resolve():
+            raise UserError(f"--save-dir {folder}: is the folder of the model to fine-tune; name another")
+        if not (folder / "checkpoint_last.pt").is_file():
+            return
+        theirs = read_checkpoint(folder / "checkpoint_last.pt").options.get("finetuning", {})
+        for name, value in self.state_dict()["finetuning"].items():
+            if theirs.get(name) != value:
+                raise UserError(
+                    f"--save-dir {folder}: holds a run with {name} {theirs.get(name)}, not {value}; name another folder, or move that "
+                    "run away"
+                )
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> "FinetuneCriterion":
         """The criterion follows from the task; ``--criterion`` may name it or be left out.

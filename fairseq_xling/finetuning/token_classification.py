@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import UserError
+from ..evaluation.metrics.iob import TAG
 from .examples import Row
 from .formulation import Formulation
 from .readers.tagging import TaggedSentence
@@ -26,8 +27,18 @@ class TokenClassification(Formulation):
 
     @classmethod
     def labels_of(cls, records: Iterable[TaggedSentence]) -> list[str]:
-        """``O`` and for each type of the training set ``B-TYPE`` and ``I-TYPE``, whether or not both occur."""
+        """``O`` and for each type of the training set ``B-TYPE`` and ``I-TYPE``, whether or not both occur.
+
+        Raises:
+            UserError: a tag is no entity's.
+        """
         tags = {tag for record in records for tag in record.tags}
+        for tag in sorted(tags):
+            if not TAG.fullmatch(tag):
+                raise UserError(
+                    f"the training set has the tag {tag!r}; this benchmark's are O, B-TYPE and I-TYPE. For parts of speech name "
+                    "--benchmark pos"
+                )
         types = sorted({tag[2:] for tag in tags if tag[1:2] == "-"})
         return ["O", *(f"{prefix}-{type_}" for type_ in types for prefix in "BI")]
 
@@ -59,9 +70,7 @@ class TokenClassification(Formulation):
         return Row(tokens, np.cumsum([1, *(len(word) for word in words[:-1])]), tags)
 
     def losses(self, logits: Tensor, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        marks = torch.tensor(batch["marks"], device=logits.device)
-        losses = F.cross_entropy(logits.float(), batch["target"], reduction="none")
-        return losses, batch["example"].repeat_interleave(marks, output_size=len(losses))
+        return F.cross_entropy(logits.float(), batch["target"], reduction="none"), batch["owner"]
 
     def predictions(self, logits: Tensor, batch: dict[str, Any]) -> list[list[str]]:
         tags = iter([self.labels[number] for number in logits.argmax(1).tolist()])

@@ -162,6 +162,12 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
         )
     # labels belong to the weights: a data-bin, or the model that was fine-tuned, has others or none
     symbols, labels = Symbols.of(dictionary), read_labels(file.parent / LABELS, model)
+    trained = weights.options.get("finetuning", {}).get("labels")
+    if labels and trained and labels != trained:
+        raise UserError(
+            f"{file.parent / LABELS}: the labels are {', '.join(labels)}, the checkpoint was trained with {', '.join(trained)}: use the "
+            "file that was written with it"
+        )
     return LoadedModel(
         model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, weights.num_updates, labels
     )

@@ -25,6 +25,8 @@ def read_labels(file: Path, model: XlingModel) -> list[str] | None:
         labels = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{file}: not UTF-8 text; write one label a line, in the order of the head's outputs") from None
+    if len({*labels, ""}) <= len(labels):
+        raise UserError(f"{file}: a label is empty or stands twice; use the file that was written with the weights")
     _check_number(labels, outputs, str(file))
     return labels
 

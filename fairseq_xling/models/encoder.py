@@ -38,7 +38,8 @@ class EncoderInput:
     padded: bool = True
     """False promises that there is no padding, which keeps the attention unmasked"""
     real: Tensor | None = None
-    """(R,) where the flattened (B * T) tokens are not padding, ascending: only they go through the layers; with ``select``"""
+    """(R,) where the flattened (B * T) tokens are not padding, ascending: only they go through the layers; with ``select``, all of
+    which must be among them"""
 
     def mask(self, pad: int) -> Tensor | None:
         """What the attention is restricted to: bool (B, 1, 1 or T, T), True = visible."""

@@ -122,10 +122,13 @@ class BatchingTask(FairseqTask):
 
     def complete_folder(self, files: Iterable[Path]) -> None:
         """Copy files that a checkpoint cannot do without into its folder."""
-        folder = Path(self.cfg.save_dir)
-        if folder.is_dir() and (not dist.is_initialized() or dist.get_rank() == 0):
+        if self.writes_folder():
             for file in files:
-                _copy_whole(file, folder / file.name)
+                _copy_whole(file, Path(self.cfg.save_dir) / file.name)
+
+    def writes_folder(self) -> bool:
+        """Whether this process is the one that writes into ``--save-dir``."""
+        return Path(self.cfg.save_dir).is_dir() and (not dist.is_initialized() or dist.get_rank() == 0)
 
 
 class DataBinTask(BatchingTask):

@@ -61,6 +61,7 @@ def tydiqa(tmp_path):
 def make_task(name, model, save_dir, **options):
     config = QuestionAnsweringConfig if name == "question_answering" else FinetuneConfig
     options = {key: str(value) if key == "benchmark_data" else value for key, value in options.items()}
+    options = {"best_checkpoint_metric": "score"} | options
     cfg = config(data=str(model), seed=1, save_dir=str(save_dir), update_freq=[1], **options)
     cfg._name = name
     return TASK_REGISTRY[name].setup_task(OmegaConf.structured(cfg))
@@ -167,7 +168,12 @@ def test_a_format_there_is_not(refused, pawsx):
         *("sequence_classification", "--benchmark", "pawsx", "--train-files", f"en={pawsx}/train-en.tsv"),
         *("--train-format", "csv", "--benchmark-data", pawsx),
     )
-    assert message.startswith("--train-format csv: expected one of xnli, pawsx, sick, ")
+    assert message == "--train-format csv: files for sequence_classification have the formats xnli, pawsx, amazon, sick"
+    message = refused(
+        *("sequence_classification", "--benchmark", "pawsx", "--train-files", f"en={pawsx}/train-en.tsv"),
+        *("--train-format", "wikiann", "--benchmark-data", pawsx),
+    )
+    assert message.startswith("--train-format wikiann: files for sequence_classification have the formats ")
 
 
 def test_malformed_lines_and_labels(refused, pawsx, wikiann):
@@ -303,3 +309,49 @@ def test_fine_tuning_goes_on_from_a_fine_tuned_model(finetune, pawsx, tmp_path):
     for key, tensor in before.items():
         torch.testing.assert_close(state["model"][key], tensor, rtol=0, atol=1e-7)
     assert any(key.startswith("heads.sequence.") for key in before)
+
+
+def test_a_folder_that_holds_another_run_is_left_alone(finetune, refused, pawsx, wikiann, model_folder, tmp_path):
+    folder = tmp_path / "refused"
+    data = ("--benchmark", "pawsx", "--benchmark-data", pawsx, "--max-epoch", 1)
+    finetune(folder, "sequence_classification", *data)
+    before = (folder / "checkpoint_last.pt").read_bytes()
+    for options, told in (
+        (("--train-languages", "de"), "languages ['en'], not ['de']"),
+        (("--seed", 2), "seed 1, not 2"),
+    ):
+        message = refused("sequence_classification", *data, *options)
+        assert message.startswith(f"--save-dir {folder}: holds a run with {told}; name another folder")
+    message = refused("token_classification", "--benchmark", "wikiann", "--benchmark-data", wikiann)
+    assert "holds a run with benchmark pawsx, not wikiann" in message
+    assert (folder / "checkpoint_last.pt").read_bytes() == before
+    finetune(folder, "sequence_classification", *data)  # the same command is not refused
+    cfg = {"benchmark": "pawsx", "benchmark_data": pawsx}
+    with pytest.raises(UserError, match="is the folder of the model to fine-tune; name another"):
+        make_task("sequence_classification", model_folder, model_folder, **cfg)
+
+
+def test_a_metric_there_is_not(refused, pawsx):
+    message = refused(
+        *("sequence_classification", "--benchmark", "pawsx", "--benchmark-data", pawsx),
+        *("--best-checkpoint-metric", "score_zh"),
+    )
+    assert message == "--best-checkpoint-metric score_zh: expected one of loss, score, score_en, score_de, score_fr"
+
+
+def test_a_language_without_examples(refused, tydiqa):
+    file = write_questions(tydiqa / "tydiqa.goldp.ko.dev.json", [])
+    message = refused(
+        "question_answering", "--benchmark", "tydiqa", "--benchmark-data", tydiqa, "--max-question-length", 20
+    )
+    assert message == f"{file}: no example in it; name another file, or leave the language ko out"
+
+
+def test_tags_that_are_no_entities(refused, wikiann):
+    words = ["1\tdogs\t_\tNOUN\t_\t_\t0\t_\t_\t_", ""]
+    file = write_lines(wikiann / "train.conllu", words)
+    message = refused(
+        *("token_classification", "--benchmark", "wikiann", "--benchmark-data", wikiann),
+        *("--train-files", f"en={file}", "--train-format", "conllu"),
+    )
+    assert message.startswith("the training set has the tag 'NOUN'; this benchmark's are O, B-TYPE and I-TYPE")

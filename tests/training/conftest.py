@@ -33,13 +33,13 @@ OPTIONS = """
 
 @pytest.fixture(scope="session")
 def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three languages and two pairs, 180 examples each so that none is drawn twice; an epoch of `btmlm` is 30 updates."""
+    """Three languages and two pairs, 186 examples each so that none is drawn twice; an epoch of `btmlm` is 31 updates."""
     return write_data_bin(
         tmp_path_factory.mktemp("data-bin"),
-        mono={language: random_sentences(60, seed=number) for number, language in enumerate(("de", "en", "fr"))},
+        mono={language: random_sentences(62, seed=number) for number, language in enumerate(("de", "en", "fr"))},
         para={
-            "de-en": (random_sentences(90, seed=10), random_sentences(90, seed=11)),
-            "en-fr": (random_sentences(90, seed=12), random_sentences(90, seed=13)),
+            "de-en": (random_sentences(93, seed=10), random_sentences(93, seed=11)),
+            "en-fr": (random_sentences(93, seed=12), random_sentences(93, seed=13)),
         },
         splits=("train", "valid"),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,11 +71,19 @@ def _summary(
     return {"rows": rows, "average": {name: sum(row[name] for row in figures) / len(figures) for name in names}}
 
 
-def write_predictions(path: Path, records: Sequence[Any], predictions: Sequence[Any]) -> None:
-    """Write a JSON object a line: ``id`` where the record has one, and ``prediction``, in the file's order."""
-    prepare_folder(path.parent)
-    lines = []
-    for record, prediction in zip(records, predictions, strict=True):
-        entry = {"id": record.id} if hasattr(record, "id") else {}
-        lines.append(json.dumps({**entry, "prediction": prediction}, ensure_ascii=False))
-    write_text(path, "".join(f"{line}\n" for line in lines))
+def write_predictions(
+    folder: Path, records: Mapping[str, Sequence[Any]], predictions: Mapping[str, Sequence[Any]]
+) -> None:
+    """Write ``LANG.jsonl`` for each language into the folder, in the place of all that it held.
+
+    A line is an object with ``id`` where the record has one, and ``prediction``, in the file's order.
+    """
+    temporary = prepare_folder(folder.with_name(f".{os.getpid()}.{folder.name}"))
+    for language, items in records.items():
+        lines = []
+        for record, prediction in zip(items, predictions[language], strict=True):
+            entry = {"id": record.id} if hasattr(record, "id") else {}
+            lines.append(json.dumps({**entry, "prediction": prediction}, ensure_ascii=False))
+        write_text(temporary / f"{language}.jsonl", "".join(f"{line}\n" for line in lines))
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)

@@ -68,8 +68,7 @@ def run(
         "settings": {"max_positions": formulation.max_positions, "device": device, "fp16": fp16},
     }
     folder = prepare_folder(out)
-    for language in chosen:
-        write_predictions(folder / "predictions" / f"{language}.jsonl", records[language], predictions[language])
+    write_predictions(folder / "predictions", records, predictions)
     report = render_report(results)
     write_report(folder, results, report)
     click.echo(report.split("\n\n## ")[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from .malformed import shorten
 
 logger = logging.getLogger(__name__)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LISTED = 20  # mismatches written out in a message
 
 
@@ -111,5 +113,9 @@ def _get(node: Any, key: str, kind: type | tuple[type, ...], path: str, place: s
     if isinstance(value, bool) or not isinstance(value, kind):
         raise UserError(
             f"{path}: {place or 'top level'}: expected an object with {key!r} (not SQuAD 1.1); found {shorten(json.dumps(node))}"
+        )
+    if isinstance(value, str) and (half := _SURROGATE.search(value)):
+        raise UserError(
+            f"{path}: {place}: {key!r} has half of a surrogate pair, {half[0]!r}, which is no character; correct the file"
         )
     return value

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation import cli
 from fairseq_xling.evaluation.metrics.mlqa import normalizer_of
 from fairseq_xling.evaluation.metrics.squad import score_answer
@@ -26,7 +27,7 @@ TAGGED = [("Sie O", "schrieb O", "Berge B-LOC"), ("A O", "bridge B-LOC", "of I-L
 CONTEXT = "The river flows through the old town. Two dogs run. A bridge of stone."
 
 
-def finetuned(folder: Path, head: str, loaded: LoadedModel) -> Path:
+def finetuned(folder: Path, head: str, loaded: LoadedModel, trained_labels: list[str] | None = None) -> Path:
     """A checkpoint like those of the fine-tuning tasks."""
     torch.manual_seed(3)
     labels = LABELS_OF[head]
@@ -41,7 +42,14 @@ def finetuned(folder: Path, head: str, loaded: LoadedModel) -> Path:
         "model": model.state_dict(),
         "optimizer_history": [{"num_updates": 77}],
         "task_state": {
-            "finetuning": {"benchmark": "any", "model": "m", "model_updates": 5, "languages": ["en"], "seed": 4}
+            "finetuning": {
+                "benchmark": "any",
+                "model": "m",
+                "model_updates": 5,
+                "languages": ["en"],
+                "seed": 4,
+                "labels": trained_labels,
+            }
         },
     }
     folder.mkdir()
@@ -196,6 +204,11 @@ def test_a_model_without_the_head_or_its_labels(tmp_path, loaded, model_folder):
     code, output = run("pawsx", "--checkpoint", model, "--data", tmp_path, "--out", tmp_path / "out")
     assert code == 2
     assert "labels.txt: not found" in output
+    for text in ("0\n\n", "0\n0\n"):
+        (model / LABELS).write_text(text)
+        code, output = run("pawsx", "--checkpoint", model, "--data", tmp_path, "--out", tmp_path / "out")
+        assert code == 2
+        assert "labels.txt: a label is empty or stands twice" in output
     (model / LABELS).write_text("0\n1\n2\n")
     code, output = run("pawsx", "--checkpoint", model, "--data", tmp_path, "--out", tmp_path / "out")
     assert code == 2
@@ -222,3 +235,25 @@ def test_a_file_of_which_nothing_is_left(tmp_path, loaded):
         assert code == 2
         assert message in output
         assert not (tmp_path / "out").exists()
+
+
+def test_labels_in_another_order_than_trained_with(tmp_path, loaded):
+    model = finetuned(tmp_path / "model", "sequence", loaded, trained_labels=["0", "1"])
+    load_model(model)
+    (model / LABELS).write_text("1\n0\n")
+    with pytest.raises(UserError, match="the labels are 1, 0, the checkpoint was trained with 0, 1"):
+        load_model(model)
+
+
+def test_a_second_run_leaves_nothing_of_the_first(tmp_path, loaded):
+    model = finetuned(tmp_path / "model", "sequence", loaded)
+    for language in ("de", "en"):
+        (tmp_path / f"test-{language}.tsv").write_text("one\ttwo\t1\n")
+    for languages, files in (("all", ["de.jsonl", "en.jsonl"]), ("en", ["en.jsonl"])):
+        run("pawsx", "--checkpoint", model, "--data", tmp_path, "--languages", languages, "--out", tmp_path / "out")
+        assert sorted(path.name for path in (tmp_path / "out" / "predictions").iterdir()) == files
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "predictions",
+            "report.md",
+            "results.json",
+        ]

@@ -100,3 +100,11 @@ def test_not_utf8(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"none.json: no such file"):
         list(read_squad(str(tmp_path / "none.json")))
+
+
+def test_half_of_a_surrogate_pair(tmp_path):
+    answers = [{"text": "a", "answer_start": 0}]
+    paragraph = {"context": "a \ud83d c", "qas": [{"id": "1", "question": "q?", "answers": answers}]}
+    (tmp_path / "q.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    with pytest.raises(UserError, match=r"q.json: data\[0\].paragraphs\[0\]: 'context' has half of a surrogate pair"):
+        list(read_squad(str(tmp_path / "q.json")))
