@@ -73,7 +73,7 @@ def test_every_flag_of_the_evaluation_is_in_its_table(name: str) -> None:
 
 
 def test_every_format_is_named() -> None:
-    (row,) = (line for line in PAGE.splitlines() if line.startswith("| `--train-format"))
+    (row,) = (line for line in PAGE.splitlines() if line.startswith("| `--train-format` "))
     assert set(FORMATS) <= set(re.findall(r"\w+", row))
 
 
