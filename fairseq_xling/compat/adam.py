@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from fairseq.optim.adam import Adam
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 from ._replace import replace
 
@@ -49,13 +50,14 @@ def _step(state: dict[Tensor, dict[str, Any]], group: dict[str, Any]) -> None:
         by_step.setdefault(own["step"], []).append(parameter)
     beta1, beta2 = group["betas"]
     for step, parameters in by_step.items():
-        torch._fused_adamw_(
+        adamw(
             parameters,
             [parameter.grad for parameter in parameters if parameter.grad is not None],
             [state[parameter]["exp_avg"] for parameter in parameters],
             [state[parameter]["exp_avg_sq"] for parameter in parameters],
             [],
-            [torch.tensor(float(step))] * len(parameters),
+            [torch.tensor(step - 1.0) for _ in parameters],  # counted up in there
+            fused=True,
             lr=group["lr"],
             beta1=beta1,
             beta2=beta2,

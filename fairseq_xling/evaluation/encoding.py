@@ -12,6 +12,7 @@ import torch
 
 from ..data.masking import Symbols
 from ..data.sentences import own_tokens, pad_sentences
+from ..errors import UserError
 from ..models import XlingModel
 from ..modules.pooling import mean_pool
 
@@ -26,6 +27,19 @@ def default_layer(num_layers: int, trained_layer: int | None = None) -> int:
         trained_layer: ``--retrieval-layer`` of a fine-tuned model.
     """
     return round(2 * num_layers / 3) if trained_layer is None else trained_layer
+
+
+def choose_layer(num_layers: int, layer: int | None, trained_layer: int | None = None) -> tuple[int, str]:
+    """The layer to report and why: ``--layer``, or else the default one.
+
+    Raises:
+        UserError: the model has no such layer.
+    """
+    chosen = default_layer(num_layers, trained_layer) if layer is None else layer
+    if not 0 <= chosen <= num_layers:
+        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
+    rule = "the layer of its fine-tuning" if trained_layer is not None else "default: two thirds up"
+    return chosen, "--layer" if layer is not None else rule
 
 
 def embed(

@@ -14,15 +14,9 @@ from .formulation import Formulation
 
 
 class FinetuneDataset(FairseqDataset):
-    """Batches of examples; in training drawn anew in every epoch from (seed, epoch).
-
-    Raises:
-        UserError: there are no examples.
-    """
+    """Batches of examples, of which there is at least one; in training drawn anew in every epoch from (seed, epoch)."""
 
     def __init__(self, examples: Examples, formulation: Formulation, train: bool, seed: int):
-        if not len(examples):
-            raise UserError("no examples to learn from" if train else "no examples to evaluate")
         self.examples = examples
         self.formulation = formulation
         self.train = train

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import UserError
+from .benchmarks import BENCHMARKS
 
 _PLACEHOLDERS = {
     "{lang}": r"(?P<lang>[A-Za-z]{2,3}(?:_[A-Za-z]+)?)",
@@ -17,6 +19,39 @@ _PLACEHOLDERS = {
 _TOKEN = re.compile(r"\{lang\}|\{question\}|\{part\}|\*")
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _SUFFIX = f"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
+
+
+class Option(NamedTuple):
+    """What the user said, and where: a flag or a recipe's variable, for messages."""
+
+    name: str
+    value: str | None
+
+
+def locate(benchmark: str, part: str, data: Option, files: Option, languages: Option) -> dict[str, str]:
+    """A part of a benchmark: its files by language, in their order.
+
+    Args:
+        part: ``train``, ``dev`` or ``test``.
+        data: folder in which the files are found by their names.
+        files: files instead of the folder's, as of `parse`.
+        languages: as of `choose`.
+
+    Raises:
+        UserError: neither folder nor files are named, or they do not hold the part or a language.
+    """
+    known = BENCHMARKS[benchmark]
+    if files.value:
+        found = parse(files.name, files.value, known.aliases)
+    elif not data.value:
+        raise UserError(f"{data.name}: name the folder with the files of {benchmark}, or the files with {files.name}")
+    elif part not in known.files:
+        raise UserError(
+            f"{benchmark} has no {part} part, only {', '.join(known.files)}; name files with {files.name}, or do without the part"
+        )
+    else:
+        found = find(Path(data.value), known.files[part], known.languages, known.aliases)
+    return choose(languages.name, found, languages.value, known.languages)
 
 
 def match(folder: Path, pattern: str, aliases: Mapping[str, str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from ..tasks.throughput import encoder_flops, log_throughput
 from .benchmarks import FORMATS, TASK_OF_FORMAT, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
-from .files import choose, find, parse
+from .files import Option, locate
 from .formulations import FORMULATIONS, formulate
 from .question_answering import SpanLimits
 
@@ -92,13 +92,7 @@ class FinetuneTask(BatchingTask):
         super().__init__(cfg)
         self.benchmark = get_benchmark(cfg.benchmark, cfg._name or "")
         self.loaded = loaded
-        files = {
-            "train": self._files("--train-languages", "train", cfg.train_files, cfg.train_languages),
-            "valid": {},
-        }
-        if cfg.valid_files or (cfg.benchmark_data and "dev" in self.benchmark.files):
-            files["valid"] = self._files("--valid-languages", "dev", cfg.valid_files, cfg.valid_languages)
-        self.files: dict[str, dict[str, str]] = files
+        self.files = files = self._files()
         for language in files["valid"]:
             self.benchmark.scoring.check(language)
         formats = [name for name, task in TASK_OF_FORMAT.items() if task == self.benchmark.task]
@@ -124,19 +118,20 @@ class FinetuneTask(BatchingTask):
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
         return cls(cfg, load_model(cfg.data))
 
-    def _files(self, flag: str, part: str, named: Optional[str], languages: Optional[str]) -> dict[str, str]:
-        benchmark, folder = self.benchmark, self.cfg.benchmark_data
-        if named:
-            found = parse(f"--{'train' if part == 'train' else 'valid'}-files", named, benchmark.aliases)
-        elif folder is None:
-            raise UserError(
-                f"--benchmark-data: name the folder with the files of {self.cfg.benchmark}, or name them with --train-files"
-            )
-        else:
-            found = find(Path(folder), benchmark.files[part], benchmark.languages, benchmark.aliases)
-        if part == "train" and languages is None:
-            languages = "all" if named else benchmark.languages[0]
-        return choose(flag, found, languages, benchmark.languages)
+    def _files(self) -> dict[str, dict[str, str]]:
+        """Files of ``train`` and ``valid`` by language; of ``valid`` none where there are none to be had."""
+        cfg, name, data = self.cfg, str(self.cfg.benchmark), Option("--benchmark-data", self.cfg.benchmark_data)
+        languages = cfg.train_languages or ("all" if cfg.train_files else self.benchmark.languages[0])
+        train = locate(
+            name, "train", data, Option("--train-files", cfg.train_files), Option("--train-languages", languages)
+        )
+        if not cfg.valid_files and (data.value is None or "dev" not in self.benchmark.files):
+            return {"train": train, "valid": {}}
+        named = Option("--valid-files", cfg.valid_files)
+        return {
+            "train": train,
+            "valid": locate(name, "dev", data, named, Option("--valid-languages", cfg.valid_languages)),
+        }
 
     def _records(self, split: str, language: str) -> Iterable[Any]:
         form = (split == "train" and self.cfg.train_format) or self.benchmark.format

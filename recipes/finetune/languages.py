@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
-from fairseq_xling.finetuning.files import choose, find, parse
+from fairseq_xling.finetuning.files import Option, locate
 
 
 @click.command()
@@ -42,15 +41,8 @@ def main(
         return
 
     def languages(variable: str, part: str, files: str | None, wanted: str | None) -> list[str]:
-        if files:
-            found = parse(variable, files, bench.aliases)
-        elif data is None:
-            raise UserError(f"set DATA to the folder with the files of {benchmark}, or {variable} to the files")
-        elif part not in bench.files:
-            raise UserError(f"{benchmark} has no {part} part; set {variable}, or SELECT=last to do without a dev part")
-        else:
-            found = find(Path(data), bench.files[part], bench.languages, bench.aliases)
-        return list(choose(f"{variable if files else 'DATA'} ({part} part)", found, wanted, bench.languages))
+        named = Option(f"{variable if files else 'DATA'} ({part} part)", wanted)
+        return list(locate(benchmark, part, Option("DATA", data), Option(variable, files), named))
 
     try:
         default = None if each else "all" if train_files else bench.languages[0]

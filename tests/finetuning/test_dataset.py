@@ -112,13 +112,6 @@ def test_an_example_of_many_rows_is_a_batch_of_its_own(loaded):
     assert sorted(map(sorted, batches)) == [[0, 2], [1]]
 
 
-def test_no_examples(dataset):
-    with pytest.raises(UserError, match="no examples to learn from"):
-        dataset([])
-    with pytest.raises(UserError, match="no examples to evaluate"):
-        dataset([], train=False)
-
-
 def test_examples_come_back_by_their_number(dataset):
     data = dataset([5, 9])
     assert (len(data), data[np.int64(1)].id, len(data[1].rows[0].tokens)) == (2, 1, 9)

@@ -28,7 +28,6 @@ def section(title: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not PAWSX.is_dir(), reason="needs examples/data/benchmarks/pawsx, which is not in this checkout")
 def test_the_example_runs(tmp_path: Path, omp: dict[str, str]) -> None:
     """From a pre-trained folder (here of random weights) to the table."""
     checkpoints = tmp_path / "checkpoints"

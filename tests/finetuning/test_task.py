@@ -142,7 +142,7 @@ def test_missing_files(refused, pawsx, tmp_path):
         return refused("sequence_classification", "--benchmark", "pawsx", *options)
 
     assert message() == (
-        "--benchmark-data: name the folder with the files of pawsx, or name them with --train-files"
+        "--benchmark-data: name the folder with the files of pawsx, or the files with --train-files"
     )  # fmt: skip
     assert f"{tmp_path}/none: no such folder; name the one that holds train-{{lang}}.tsv" in message(
         "--benchmark-data", tmp_path / "none"

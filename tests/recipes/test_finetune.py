@@ -209,7 +209,7 @@ def test_wrong_use_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        ([], {}, "set DATA to the folder with the files of pawsx, or TRAIN_FILES to the files"),
+        ([], {}, "DATA: name the folder with the files of pawsx, or the files with TRAIN_FILES"),
         ([], {"DATA": "/none"}, "/none: no such folder"),
         ([], {"DATA": PAWSX, "TEST_FILES": "de=none.tsv"}, "TEST_FILES de=none.tsv: there is no file none.tsv"),
         ([], {"DATA": PAWSX, "TRAIN_LANGUAGES": "ko"}, "DATA (train part) ko: no file of this language"),

@@ -9,7 +9,7 @@ import click
 from ...errors import UserError
 from ...interop.checkpoint import load_model
 from ..device import choose_device
-from ..encoding import default_layer
+from ..encoding import choose_layer
 from ..report import prepare_folder, provenance, write_report
 from .aligners import METHODS, AlignerOptions
 from .evaluate import evaluate
@@ -45,9 +45,7 @@ def run(
 
     loaded = load_model(checkpoint)
     num_layers = loaded.model.cfg.encoder_layers
-    chosen = default_layer(num_layers) if layer is None else layer
-    if not 0 <= chosen <= num_layers:
-        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
+    chosen, rule = choose_layer(num_layers, layer)
     folder = prepare_folder(out)
     loaded.model.to(device)
     if fp16:
@@ -57,7 +55,7 @@ def run(
         **provenance(model=loaded, data=[file for test_set in test_sets for file in test_set.files]),
         "settings": {
             "layer": chosen,
-            "layer_rule": "default: two thirds up" if layer is None else "--layer",
+            "layer_rule": rule,
             "num_layers": num_layers,
             "pooling": "mean over the pieces of a word",
             "methods": method_settings(options, methods),

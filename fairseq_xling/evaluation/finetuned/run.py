@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import click
 
 from ...errors import UserError
 from ...finetuning.benchmarks import BENCHMARKS, FORMATS, Benchmark
-from ...finetuning.files import choose, find, parse
+from ...finetuning.files import Option, locate
 from ...finetuning.formulation import Formulation
 from ...finetuning.formulations import FORMULATIONS, formulate
 from ...interop.checkpoint import LoadedModel, load_model
@@ -81,16 +80,7 @@ def _files(
     """The test files by language, before anything heavy is done."""
     if (data is None) == (files is None):
         raise UserError("no test set: give --data DIR with the benchmark's files, or --files LANG=FILE (not both)")
-    if files is not None:
-        found = parse("--files", files, benchmark.aliases)
-    elif split not in benchmark.files:
-        raise UserError(
-            f"--split {split}: {name} has only {', '.join(part for part in benchmark.files if part != 'train')}; "
-            "name other files with --files"
-        )
-    else:
-        found = find(Path(str(data)), benchmark.files[split], benchmark.languages, benchmark.aliases)
-    chosen = choose("--languages", found, languages, benchmark.languages)
+    chosen = locate(name, split, Option("--data", data), Option("--files", files), Option("--languages", languages))
     for language in chosen:
         benchmark.scoring.check(language)
     return chosen

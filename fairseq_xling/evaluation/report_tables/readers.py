@@ -101,7 +101,7 @@ def _lama(label: str, content: dict[str, Any], path: Path) -> list[Run]:
     settings = content["settings"]
     kept: dict[str, dict[str, Any]] = {}
     for row in content["rows"]:
-        part = {"average": row["type"]}.get(row["relation"], row["relation"])
+        part = row["type"] if row["relation"] == "average" else row["relation"]
         if row["value"] is not None and (row["relation"] in ("average", "total") or row["corpus"] == "Google-RE"):
             kept[f"{row['corpus']} {part}"] = row
     patterns = "all patterns of a relation" if settings["patterns"] == "all" else "one pattern of a relation"

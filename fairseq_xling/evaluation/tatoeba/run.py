@@ -10,7 +10,7 @@ import click
 from ...errors import UserError
 from ...interop.checkpoint import LoadedModel, load_model
 from ..device import choose_device
-from ..encoding import default_layer
+from ..encoding import choose_layer
 from ..report import prepare_folder, provenance, write_report
 from .bitext import Bitext, find_bitexts, parse_bitext
 from .evaluate import evaluate, result_rows
@@ -44,7 +44,7 @@ def run(
     loaded.model.to(device)
     if fp16:
         loaded.model.half()
-    chosen, rule = _layer(loaded, layer)
+    chosen, rule = choose_layer(loaded.model.cfg.encoder_layers, layer, _trained_layer(loaded))
     test_sets = evaluate(loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder)
     results = {
         "evaluation": "tatoeba",
@@ -89,16 +89,8 @@ def _bitexts(data: str | None, pairs: Sequence[str], xtreme: bool) -> list[Bitex
     return bitexts
 
 
-def _layer(loaded: LoadedModel, layer: int | None) -> tuple[int, str]:
-    """The layer to report and why it was taken."""
-    num_layers = loaded.model.cfg.encoder_layers
-    trained = None
-    if "retrieval_layer" in loaded.options:
-        trained = loaded.options["retrieval_layer"] or num_layers
-    chosen = default_layer(num_layers, trained) if layer is None else layer
-    if not 0 <= chosen <= num_layers:
-        raise UserError(f"--layer {layer}: the model has the layers 0 (embeddings) to {num_layers}")
-    return (
-        chosen,
-        "--layer" if layer is not None else "the layer of its fine-tuning" if trained else "default: two thirds up",
-    )
+def _trained_layer(loaded: LoadedModel) -> int | None:
+    """The layer that retrieval fine-tuning has trained; None for other models."""
+    if "retrieval_layer" not in loaded.options:
+        return None
+    return loaded.options["retrieval_layer"] or loaded.model.cfg.encoder_layers
