@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from fairseq.data import Dictionary
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
-from fairseq.tasks import TASK_REGISTRY
+from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY
 from torch import Tensor
 
 from fairseq_xling.data.databin import load_languages
 from fairseq_xling.data.examples import collate
 from fairseq_xling.data.masking import Symbols
 from fairseq_xling.models import XlingModel, XlingModelConfig
-from fairseq_xling.objectives.base import Objective, masked_lm_loss
-from fairseq_xling.tasks import XlingTask, XlingTaskConfig
+from fairseq_xling.objectives.base import Objective, mixture_loss
+from fairseq_xling.tasks import XlingTask
 
 Sentences = Iterable[Sequence[int]]
 
@@ -48,6 +48,23 @@ def write_corpus(prefix: Path, sentences: Sentences, dtype: type = np.uint16) ->
     builder.finalize(f"{prefix}.idx")
 
 
+def write_alignment(prefix: Path, links: Iterable[Sequence[tuple[int, int]]]) -> None:
+    """Write ``prefix.bin`` and ``prefix.idx`` as ``fairseq-preprocess --align-suffix`` does."""
+    builder = MMapIndexedDatasetBuilder(f"{prefix}.bin", dtype=np.int32)
+    for pair in links:
+        builder.add_item(torch.tensor([number for link in pair for number in link], dtype=torch.int32))
+    builder.finalize(f"{prefix}.idx")
+
+
+def random_links(left: Sentences, right: Sentences, seed: int = 0) -> list[list[tuple[int, int]]]:
+    """For each sentence pair up to eight links, many-to-many."""
+    rng = np.random.default_rng(seed)
+    return [
+        sorted({(int(rng.integers(len(x))), int(rng.integers(len(y)))) for _ in range(rng.integers(0, 9))})
+        for x, y in zip(left, right, strict=True)
+    ]
+
+
 def random_sentences(count: int, shortest: int = 3, longest: int = 12, seed: int = 0) -> list[list[int]]:
     """``count`` sentences of ordinary symbols."""
     rng = np.random.default_rng(seed)
@@ -58,10 +75,14 @@ def write_data_bin(
     folder: Path,
     mono: Mapping[str, Sentences] | None = None,
     para: Mapping[str, tuple[Sentences, Sentences]] | None = None,
+    links: Mapping[str, Iterable[Sequence[tuple[int, int]]]] | None = None,
     splits: Sequence[str] = ("train",),
     words: Sequence[str] | None = None,
 ) -> Path:
-    """Make a data-bin; ``mono`` is language -> sentences, ``para`` "a-b" -> both sides. Adds to one that exists."""
+    """Make a data-bin; ``mono`` is language -> sentences, ``para`` "a-b" -> both sides, ``links`` "a-b" -> links of each pair.
+
+    Adds to one that exists.
+    """
     mono, para = mono or {}, para or {}
     write_dict(folder / "dict.txt", words)
     listed = load_languages(folder / "languages.txt") if (folder / "languages.txt").exists() else []
@@ -73,25 +94,29 @@ def write_data_bin(
         for pair, sides in para.items():
             for side, sentences in zip(pair.split("-"), sides, strict=True):
                 write_corpus(folder / "para" / pair / f"{split}.{pair}.{side}", sentences)
+        for pair, alignment in (links or {}).items():
+            write_alignment(folder / "para" / pair / f"{split}.align.{pair}", alignment)
     return folder
 
 
 def small_data_bin(folder: Path, splits: Sequence[str] = ("train", "valid")) -> Path:
-    """Three languages, two pairs; enough for every objective."""
+    """Three languages, two aligned pairs; enough for every objective."""
+    para = {
+        "de-en": (random_sentences(24, seed=10), random_sentences(24, seed=11)),
+        "en-fr": (random_sentences(16, seed=12), random_sentences(16, seed=13)),
+    }
     return write_data_bin(
         folder,
         mono={language: random_sentences(30, seed=number) for number, language in enumerate(("de", "en", "fr"))},
-        para={
-            "de-en": (random_sentences(24, seed=10), random_sentences(24, seed=11)),
-            "en-fr": (random_sentences(16, seed=12), random_sentences(16, seed=13)),
-        },
+        para=para,
+        links={pair: random_links(*sides) for pair, sides in para.items()},
         splits=splits,
     )
 
 
 def make_task(data: Path | str, name: str = "btmlm", **options: Any) -> XlingTask:
     """The registered task ``name`` on a data-bin, as fairseq sets it up."""
-    cfg = XlingTaskConfig(data=str(data), seed=1, save_dir=str(data), update_freq=[1], max_positions=64)
+    cfg = TASK_DATACLASS_REGISTRY[name](data=str(data), seed=1, save_dir=str(data), update_freq=[1], max_positions=64)
     for option, value in options.items():
         assert hasattr(cfg, option), option
         setattr(cfg, option, value)
@@ -150,5 +175,6 @@ def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
 
 def loss_of(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> SimpleNamespace:
     """An objective's loss on a batch by itself: ``mean`` with gradient, and the figures of `ObjectiveLoss`."""
-    mean, (figures,) = masked_lm_loss(model, [(objective, batch, 1.0)])
+    mean, terms = mixture_loss(model, [(objective, batch, 1.0)])
+    figures = terms[objective.name]
     return SimpleNamespace(mean=mean, total=figures.total, count=figures.count, by_group=figures.by_group)

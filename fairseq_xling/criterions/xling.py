@@ -11,7 +11,7 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from ..models import XlingModel
-from ..objectives.base import masked_lm_loss
+from ..objectives.base import mixture_loss
 from ..tasks.throughput import step_flops
 
 
@@ -40,22 +40,27 @@ class XlingCriterion(FairseqCriterion):
             for name, objective in self.objectives.items()
             if name in sample and objective.active(model)
         }
-        total, figures = masked_lm_loss(model, list(present.values())) if present else (zero, [])
-        by_name = dict(zip(present, figures, strict=True))
+        total, found = mixture_loss(model, list(present.values())) if present else (zero, {})
         for _, batch, _ in present.values():
             log["ntokens"] += batch["num_tokens"]
             log["nsentences"] += batch["tokens"].size(0)
             log["cells"] += batch["tokens"].numel()
             log["flops"] += step_flops(model, batch)
-        for name, objective in self.objectives.items():
-            out = by_name.get(name)
-            if model.training:
-                log[f"{name}_total"] = out.total if out else zero
-                log[f"{name}_count"] = out.count if out else 0
-            else:
-                log[f"{name}_by_group"] = out.by_group if out else zero.new_zeros(len(objective.groups), 3)
+        for objective in self.objectives.values():
+            for term in objective.terms:
+                out = found.get(term)
+                if model.training:
+                    log[f"{term}_total"] = out.total if out else zero
+                    log[f"{term}_count"] = out.count if out else 0
+                else:
+                    log[f"{term}_by_group"] = out.by_group if out else zero.new_zeros(len(objective.groups), 3)
         if model.training:
-            self._remember(model.num_updates, {name: (by_name[name].mean, sample[name]["id"]) for name in present})
+            means = {
+                term: (found[term].mean, batch["id"])
+                for objective, batch, _ in present.values()
+                for term in objective.terms
+            }
+            self._remember(model.num_updates, means)
             log["loss"] = total.detach()
         return total, 1, log
 

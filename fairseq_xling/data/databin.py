@@ -161,6 +161,38 @@ class DataBin:
             pairs[pair] = (left, right)
         return pairs
 
+    def open_alignments(
+        self, split: str, epoch: int, pairs: dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]]
+    ) -> dict[Pair, MMapIndexedDataset]:
+        """Open ``para/<a>-<b>/<split>.align.<a>-<b>``, the word alignment of each of the opened ``pairs``.
+
+        Raises:
+            UserError: a pair has none, or not a line for each sentence pair.
+        """
+        alignments = {}
+        for pair, (left, _) in pairs.items():
+            prefix = self.shard(epoch) / "para" / str(pair) / f"{split}.align.{pair}"
+            if not os.path.exists(f"{prefix}.idx"):
+                raise UserError(
+                    f"{prefix}.idx: not found; the objectives weam and word_alignment need word alignments: make them with `xling align`, "
+                    "carry them to pieces with `xling encode --alignment` and binarise the pair with --align-suffix align"
+                )
+            if str(prefix) not in self._opened:
+                check_index(str(prefix))
+                if not os.path.getsize(f"{prefix}.bin"):
+                    raise UserError(
+                        f"{prefix}.bin: holds no link; align the pair again, or take it out of the data-bin"
+                    )
+                self._opened[str(prefix)] = MMapIndexedDataset(str(prefix))
+            alignment = self._opened[str(prefix)]
+            if len(alignment) != len(left):
+                raise UserError(
+                    f"{prefix}: {len(alignment)} lines of alignment for {len(left)} sentence pairs; line i of one belongs to line i of the "
+                    "other: encode text and alignment in one run of `xling encode --alignment` and binarise them together"
+                )
+            alignments[pair] = alignment
+        return alignments
+
     def _open(self, prefix: Path, dict_path: Path) -> MMapIndexedDataset | None:
         if not os.path.exists(f"{prefix}.idx") and not os.path.exists(f"{prefix}.bin"):
             return None

@@ -24,7 +24,7 @@ SEQUENCES = ("tokens", "clean", "segment")
 INDEX_BITS = 36
 MAX_PASSES = 1 << 10
 # (M,) fields that hold positions; in a batch they index the flattened (B * T) tokens
-POSITIONS = ("predict", "placeholders")
+POSITIONS = ("predict", "placeholders", "exchange_to", "exchange_from")
 
 
 class ExampleDataset:
@@ -123,8 +123,8 @@ def collate(examples: list[Example], symbols: Symbols, left_pad: bool = False) -
 
     Returns:
         ``tokens`` (B, T), where the examples have them ``clean`` (B, T) and ``segment`` (B, T; -1 on padding),
-        ``predict``, ``placeholders`` (M,): positions in the flattened (B * T) tokens, so that no step has to look for them
-        on the device; ``target``, ``target_group`` (M,); ``languages`` (B, 2); ``id`` (B,); ``padded``: whether there is
+        ``predict`` and the other `POSITIONS` (M,): positions in the flattened (B * T) tokens, so that no step has to look for
+        them on the device; ``target``, ``target_group`` (M,); ``languages`` (B, 2); ``id`` (B,); ``padded``: whether there is
         any padding; ``num_tokens``: real tokens; ``num_predictions``. A batch without predictions gets one whose target is
         ``<pad>``, which the loss ignores, so that every process still runs the same graph.
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from fairseq.data import FairseqDataset
 
 from ..errors import UserError
-from .examples import INDEX_BITS, MAX_PASSES, ExampleDataset, collate
-from .masking import Symbols
+from .examples import INDEX_BITS, MAX_PASSES, Example, ExampleDataset
 
 logger = logging.getLogger(__name__)
+
+Collate = Callable[[list[Example]], dict[str, Any]]
 
 # An item of the mixture is one int64: 4 bits for the objective, 13 for the cycle, then the item of an `ExampleDataset`.
 _CYCLE_STEP = MAX_PASSES << INDEX_BITS
@@ -29,14 +31,17 @@ class MixtureDataset(FairseqDataset):
     Args:
         parts: objective name -> its examples.
         shares: objective name -> share of ``--max-tokens`` and ``--batch-size``.
+        collate: objective name -> how its examples become a batch.
         cycle: whether shorter objectives start again (training).
     """
 
-    def __init__(self, parts: dict[str, ExampleDataset], shares: dict[str, float], symbols: Symbols, cycle: bool):
+    def __init__(
+        self, parts: dict[str, ExampleDataset], shares: dict[str, float], collate: dict[str, Collate], cycle: bool
+    ):
         self.parts = parts
         self.names = list(parts)
         self.shares = shares
-        self.symbols = symbols
+        self.collate = collate
         self.cycle = cycle
         self.epoch = 1
 
@@ -57,9 +62,9 @@ class MixtureDataset(FairseqDataset):
         return name, self.parts[name].example(item, self.epoch)
 
     def collater(self, samples: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-        """``{objective: batch}``, see `fairseq_xling.data.examples.collate`; empty for no samples."""
+        """``{objective: batch}``; empty for no samples."""
         found = {name: [example for key, example in samples if key == name] for name in self.names}
-        return {name: collate(examples, self.symbols) for name, examples in found.items() if examples}
+        return {name: self.collate[name](examples) for name, examples in found.items() if examples}
 
     def batches(
         self,

@@ -9,9 +9,10 @@ import numpy as np
 from fairseq.data import TokenBlockDataset
 from fairseq.data.indexed_dataset import MMapIndexedDataset
 
+from .checks import check_links, read_links
 from .databin import Pair
 from .masking import Symbols
-from .pairs import NUM_PAIR_SPECIALS, Lengths, fair_lengths
+from .pairs import SEPARATORS, Lengths, fair_lengths, num_pair_specials
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Monolingual:
 
 
 class Parallel:
-    """Sentence pairs of several language pairs, cut fairly on both sides to fit ``<s> x </s> </s> y </s>``.
+    """Sentence pairs of several language pairs, cut fairly on both sides to fit one sequence, `fairseq_xling.data.pairs`.
 
     An item is ``(x, y, pair)``; the sentences hold no special symbol.
     """
@@ -87,11 +88,13 @@ class Parallel:
         self,
         corpora: dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]],
         max_positions: int,
+        separators: int = SEPARATORS,
     ):
         self.pairs = list(corpora)
         self.groups = [str(pair) for pair in corpora]
         self.datasets = list(corpora.values())
         self.max_positions = max_positions
+        self.separators = separators
         self.bounds = np.cumsum([0, *(len(left) for left, _ in self.datasets)])
         self.sizes = np.zeros(self.bounds[-1], dtype=np.int32)
         for pair, (left, right), start, end in zip(
@@ -116,11 +119,37 @@ class Parallel:
 
     def kept(self, x: Lengths, y: Lengths) -> tuple[Lengths, Lengths]:
         """How much of two sentences of the given lengths is kept."""
-        return fair_lengths(x, y, self.max_positions)
+        return fair_lengths(x, y, self.max_positions, self.separators)
 
     def example_sizes(self, kept_x: np.ndarray, kept_y: np.ndarray) -> np.ndarray:
         """(N,) tokens of the examples made of sentences of these lengths."""
-        return kept_x + kept_y + NUM_PAIR_SPECIALS
+        return kept_x + kept_y + num_pair_specials(self.separators)
+
+
+class AlignedPairs:
+    """Sentence pairs with their word alignment, as links between pieces.
+
+    Args:
+        pairs: where the sentences come from.
+        alignments: pair -> dataset of links, line i those of sentence pair i: flat i0 j0 i1 j1 ..., pieces counted from 0.
+
+    An item is ``(x, y, pair, links)``: links (P, 2) int64, distinct, between the pieces that are left after truncation.
+    """
+
+    def __init__(self, pairs: Parallel, alignments: dict[Pair, MMapIndexedDataset]):
+        self.pairs = pairs
+        self.alignments = [alignments[pair] for pair in pairs.pairs]
+        self.groups, self.bounds, self.sizes = pairs.groups, pairs.bounds, pairs.sizes
+        for pair, sides, alignment in zip(pairs.pairs, pairs.datasets, self.alignments, strict=True):
+            check_links(alignment, sides, str(pair))
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair, np.ndarray]:
+        x, y, pair = self.pairs[index]
+        group = self.pairs.pairs.index(pair)
+        local = int(index - self.bounds[group])
+        # cut sentences hide nothing: links are checked against the whole ones
+        links = read_links(self.alignments[group], self.pairs.datasets[group], local, str(pair))
+        return x, y, pair, np.unique(links[(links < (len(x), len(y))).all(1)], axis=0)
 
 
 class SeparatePairs(Parallel):

@@ -1,8 +1,9 @@
-"""Heads of the fine-tuning tasks, the same functions as those of ``transformers``' XLM-R. Axes: ... any, D width, C outputs."""
+"""Heads of the fine-tuning tasks, the same functions as those of ``transformers``' XLM-R; WEAM's head. Axes: ... any, D width, C outputs."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..modules.dropout import Dropout
@@ -45,6 +46,20 @@ class SpanHead(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """(..., D) -> logits (..., 2)."""
         return self.out_proj(states)
+
+
+class ExchangeHead(nn.Module):
+    """What WEAM's cross-lingual prediction does before the output matrix (WEAM, Eq. 6 and 7)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.exchange = nn.Linear(dim, dim)  # W2, b2
+        self.dense = nn.Linear(dim, dim)  # W3, b3
+        self.layer_norm = nn.LayerNorm(dim)
+
+    def forward(self, exchanged: Tensor) -> Tensor:
+        """(..., D) sums of aligned states H' -> (..., D), what the output matrix is applied to."""
+        return self.layer_norm(F.gelu(self.dense(self.exchange(exchanged))))
 
 
 HEADS: dict[str, type[SequenceHead | TokenHead | SpanHead]] = {

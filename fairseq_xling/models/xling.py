@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .config import ALIASES, SHAPE_FIELDS, SHAPES, XlingModelConfig
 from .encoder import EncoderInput, LMHead, SentenceEncoder
-from .heads import HEADS
+from .heads import HEADS, ExchangeHead
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class XlingEncoder(nn.Module):
         super().__init__()
         self.sentence_encoder = sentence_encoder
         self.lm_head: LMHead | None = None
+        self.exchange_head: ExchangeHead | None = None
 
 
 @register_model("xling", dataclass=XlingModelConfig)
@@ -75,6 +76,11 @@ class XlingModel(BaseFairseqModel):
             self.encoder.lm_head = LMHead(self.encoder.sentence_encoder.embed_tokens)
             _init_bert(self.encoder.lm_head.dense)
 
+    def add_exchange_head(self) -> None:
+        """Add WEAM's head of the cross-lingual prediction unless it is there."""
+        if self.encoder.exchange_head is None:
+            self.encoder.exchange_head = ExchangeHead(self.cfg.encoder_embed_dim).apply(_init_bert)
+
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the zero-initialised mask-language table unless it is there."""
         self.encoder.sentence_encoder.add_language_embedding(num_languages)
@@ -104,6 +110,12 @@ class XlingModel(BaseFairseqModel):
         """The masked-LM head of a model that has one."""
         assert self.encoder.lm_head is not None
         return self.encoder.lm_head
+
+    @property
+    def exchange_head(self) -> ExchangeHead:
+        """WEAM's head of a model that has one."""
+        assert self.encoder.exchange_head is not None
+        return self.encoder.exchange_head
 
     def forward(
         self, batches: Tensor | Sequence[EncoderInput], all_layers: bool = False, num_layers: int | None = None

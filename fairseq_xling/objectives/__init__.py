@@ -7,8 +7,10 @@ from .btmlm import Btmlm
 from .camlm import Camlm
 from .mmlm import Mmlm
 from .tlm import Tlm
+from .weam import Weam
+from .word_alignment import WordAlignment
 
-OBJECTIVES: dict[str, type[Objective]] = {cls.name: cls for cls in (Mmlm, Tlm, Camlm, Btmlm)}
+OBJECTIVES: dict[str, type[Objective]] = {cls.name: cls for cls in (Mmlm, Tlm, Camlm, Btmlm, Weam, WordAlignment)}
 
 # task and criterion name -> the objectives it mixes by default
 MIXES: dict[str, tuple[str, ...]] = {
@@ -16,4 +18,11 @@ MIXES: dict[str, tuple[str, ...]] = {
     "tlm": ("mmlm", "tlm"),
     "camlm": ("mmlm", "tlm", "camlm"),
     "btmlm": ("mmlm", "tlm", "camlm", "btmlm"),
+    "weam": ("weam",),
+    "word_alignment": ("word_alignment",),
+}
+
+# task -> options whose default is not that of the others (WEAM, sections 2.2 and 3.1)
+DEFAULTS: dict[str, dict[str, object]] = {
+    "weam": {"mask_prob": 0.3, "lang_embedding": "none", "pair_separators": 1},
 }

@@ -1,7 +1,7 @@
 """What every objective is: how its examples look, the heads it needs, what the encoder sees; and the loss of a mix of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,8 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from torch import Tensor
 
 from ..data.databin import DataBin
-from ..data.examples import Example
+from ..data.examples import Example, collate
+from ..data.pairs import SEPARATORS
 from ..data.sources import Source
 from ..models import EncoderInput, XlingModel
 from ..modules.lm_loss import linear_cross_entropy
@@ -36,6 +37,9 @@ class ObjectiveConfig(FairseqDataclass):
         default=False,
         metadata={"help": "count positions anew in the second sentence of a pair (XLM's variant)"},
     )
+    pair_separators: int = field(
+        default=SEPARATORS, metadata={"help": "</s> between the sentences of a pair: 2 as XLM-R, 1 as BERT"}
+    )
     lang_embedding: LANG_EMBEDDING = field(  # type: ignore[valid-type]
         default="mask",
         metadata={
@@ -45,8 +49,43 @@ class ObjectiveConfig(FairseqDataclass):
 
 
 @dataclass(frozen=True)
-class ObjectiveLoss:
-    """How an objective fared on a batch; losses are in nats, without gradient."""
+class Predictions:
+    """Symbols to predict, of which `mixture_loss` makes the cross entropy."""
+
+    name: str
+    """the term, one of the objective's ``terms``"""
+    target: Tensor
+    """(M,) symbol ids; a single ``<pad>``, which counts nothing, where there is nothing to predict"""
+    group: Tensor
+    """(M,) number of the group of each"""
+    count: int
+    """number of predictions, M or 0"""
+    states: Tensor | None = None
+    """(M, D) what the model's LM head is given"""
+    hidden: Tensor | None = None
+    """(M, D) instead of ``states``: what the output matrix is applied to, from a head of the objective's own"""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Values to make small, such as squared distances; `mixture_loss` takes their mean."""
+
+    name: str
+    """the term, one of the objective's ``terms``"""
+    values: Tensor
+    """(M,)"""
+    group: Tensor
+    """(M,) number of the group of each"""
+    count: int
+    """number of values that count, M or 0"""
+
+
+Term = Predictions | Distances
+
+
+@dataclass(frozen=True)
+class TermLoss:
+    """How a term of an objective fared on a batch; cross entropies are in nats. Without gradient."""
 
     total: Tensor
     """scalar, the sum over the predictions"""
@@ -75,6 +114,8 @@ class Objective(ABC):
 
     name: ClassVar[str]
     config: ClassVar[type[ObjectiveConfig]] = ObjectiveConfig
+    measures: ClassVar[tuple[str, ...]] = ()
+    """terms that are `Distances`, logged as they are; the others are cross entropies"""
 
     def __init__(self, cfg: Any, data: DataBin):
         self.cfg = cfg
@@ -82,6 +123,11 @@ class Objective(ABC):
         self.symbols = data.symbols
         self.groups = self.find_groups()
         self.group_number = {group: number for number, group in enumerate(self.groups)}
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """The parts of the loss, which are logged one by one, and what each one's mean counts."""
+        return {self.name: 1.0}
 
     @abstractmethod
     def find_groups(self) -> list[str]:
@@ -103,6 +149,10 @@ class Objective(ABC):
         """(N,) number of tokens of each example."""
         return source.sizes
 
+    def collate(self, examples: list[Example]) -> dict[str, Any]:
+        """Make a batch of examples, on the CPU."""
+        return collate(examples, self.symbols)
+
     def build_head(self, model: XlingModel) -> None:
         """Add what the loss needs to the model."""
         model.add_lm_head()
@@ -113,43 +163,86 @@ class Objective(ABC):
 
     @abstractmethod
     def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
-        """What the encoder is given of a batch (see `fairseq_xling.data.examples.collate`), with ``select`` its ``predict``."""
+        """What the encoder is given of a batch, with ``select`` the positions whose states `losses` needs."""
+
+    def losses(self, model: XlingModel, states: Tensor, batch: dict[str, Any]) -> Iterable[Term]:
+        """One `Predictions` or `Distances` for each of the ``terms``.
+
+        Args:
+            states: (S, D), the encoder's of the selected positions.
+        """
+        yield Predictions(self.name, batch["target"], batch["target_group"], batch["num_predictions"], states=states)
 
 
-def masked_lm_loss(
+def mixture_loss(
     model: XlingModel, parts: Sequence[tuple[Objective, dict[str, Any], float]]
-) -> tuple[Tensor, list[ObjectiveLoss]]:
-    """Cross entropy at the predicted positions of a batch of each objective, in one pass of the encoder and the output layer.
+) -> tuple[Tensor, dict[str, TermLoss]]:
+    """The loss of a batch of each objective, in one pass of the encoder and one of the output layer.
 
     Args:
         parts: objective, batch and weight.
 
     Returns:
-        scalar Σ weight · mean, with gradient in training, and the objectives' own figures.
+        scalar Σ weight · Σ term's weight · term's mean, with gradient in training, and the terms' own figures.
     """
-    batches = [batch for _, batch, _ in parts]
-    states = torch.cat(model([objective.inputs(model, batch) for objective, batch, _ in parts]))
-    target = torch.cat([batch["target"] for batch in batches])
-    # a batch without predictions has a dummy, which counts nothing
-    factors = [weight / batch["num_predictions"] if batch["num_predictions"] else 0.0 for _, batch, weight in parts]
-    sizes = [len(batch["target"]) for batch in batches]
-    scale = torch.cat(
-        [states.new_full((n,), factor, dtype=torch.float32) for n, factor in zip(sizes, factors, strict=True)]
-    )
+    states = model([objective.inputs(model, batch) for objective, batch, _ in parts])
+    terms: list[tuple[Term, float, int]] = [
+        (term, weight * objective.terms[term.name], len(objective.groups))
+        for own, (objective, batch, weight) in zip(states, parts, strict=True)
+        for term in objective.losses(model, own, batch)
+    ]
+    found: dict[str, TermLoss] = {}
+    # predictions of the LM head first, so that it is applied once
+    predicted = [(term, weight, groups) for term, weight, groups in terms if isinstance(term, Predictions)]
+    predicted.sort(key=lambda entry: entry[0].hidden is not None)
+    total: Tensor | float = 0.0
+    if predicted:
+        total, found = _cross_entropy(model, predicted)
+    for term, weight, num_groups in terms:
+        if isinstance(term, Distances):
+            values = term.values.float()
+            total = total + weight * values.sum() / max(term.count, 1)
+            by_group = (
+                None if model.training else _by_group(term, values.detach(), torch.zeros_like(values), num_groups)
+            )
+            found[term.name] = TermLoss(values.detach().sum(), term.count, by_group)
+    assert isinstance(total, Tensor)
+    return total, found
+
+
+def _cross_entropy(
+    model: XlingModel, predicted: list[tuple[Predictions, float, int]]
+) -> tuple[Tensor, dict[str, TermLoss]]:
     head = model.lm_head
+    shared = [term.states for term, _, _ in predicted if term.states is not None]
+    own = [term.hidden for term, _, _ in predicted if term.hidden is not None]
+    hidden = torch.cat([*([head.transform(torch.cat(shared))] if shared else []), *own])
+    target = torch.cat([term.target for term, _, _ in predicted])
+    # nothing to predict is one dummy, which counts nothing
+    factors = [weight / term.count if term.count else 0.0 for term, weight, _ in predicted]
+    sizes = [len(term.target) for term, _, _ in predicted]
+    scale = torch.cat(
+        [hidden.new_full((n,), factor, dtype=torch.float32) for n, factor in zip(sizes, factors, strict=True)]
+    )
     if model.training:
-        loss, losses = linear_cross_entropy(head.transform(states), head.weight, head.bias, target, scale)
-        return loss, [
-            ObjectiveLoss(own.sum() if batch["num_predictions"] else own.new_zeros(()), batch["num_predictions"], None)
-            for own, batch in zip(losses.split(sizes), batches, strict=True)
-        ]
-    logits = head(states).float()
+        loss, losses = linear_cross_entropy(hidden, head.weight, head.bias, target, scale)
+        return loss, {
+            term.name: TermLoss(values.sum() if term.count else values.new_zeros(()), term.count, None)
+            for values, (term, _, _) in zip(losses.split(sizes), predicted, strict=True)
+        }
+    logits = F.linear(hidden, head.weight, head.bias).float()
     losses = F.cross_entropy(logits, target, reduction="none").detach()
-    table = torch.stack([losses, logits.argmax(1) == target, torch.ones_like(losses)], dim=1)
-    figures = []
-    for own, (objective, batch, _) in zip(table.split(sizes), parts, strict=True):
-        by_group = own.new_zeros(len(objective.groups), 3)
-        if batch["num_predictions"]:
-            by_group.index_add_(0, batch["target_group"], own)
-        figures.append(ObjectiveLoss(by_group[:, 0].sum(), batch["num_predictions"], by_group))
+    correct = (logits.argmax(1) == target).float()
+    figures = {}
+    for values, right, (term, _, num_groups) in zip(losses.split(sizes), correct.split(sizes), predicted, strict=True):
+        by_group = _by_group(term, values, right, num_groups)
+        figures[term.name] = TermLoss(by_group[:, 0].sum(), term.count, by_group)
     return losses @ scale, figures
+
+
+def _by_group(term: Term, values: Tensor, correct: Tensor, num_groups: int) -> Tensor:
+    """(G, 3), see `TermLoss`."""
+    table = values.new_zeros(num_groups, 3)
+    if term.count:
+        table.index_add_(0, term.group, torch.stack([values, correct, torch.ones_like(values)], dim=1))
+    return table

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.examples import Example
 from ..data.masking import choose_positions, corrupt
-from ..data.pairs import NUM_PAIR_SPECIALS, join_pair
+from ..data.pairs import join_pair, num_pair_specials
 from ..data.sources import Monolingual, Source
 from ..errors import UserError
 from ..models import EncoderInput, XlingModel
@@ -88,7 +88,7 @@ class Btmlm(CrossLingualObjective):
     @property
     def max_source_tokens(self) -> int:
         """The most tokens of x that leave room for its placeholders and the specials."""
-        room = self.cfg.max_positions - NUM_PAIR_SPECIALS
+        room = self.cfg.max_positions - num_pair_specials(self.cfg.pair_separators)
         return min(int(room / (1 + self.cfg.btmlm_pseudo_ratio)), room - 1)
 
     def num_placeholders(self, num_tokens: int | np.ndarray) -> np.ndarray:
@@ -97,7 +97,8 @@ class Btmlm(CrossLingualObjective):
 
     def sizes(self, source: Source) -> np.ndarray:
         content = source.sizes - 2
-        return np.where(content > 0, content + self.num_placeholders(content) + NUM_PAIR_SPECIALS, 0).astype(np.int32)
+        sizes = content + self.num_placeholders(content) + num_pair_specials(self.cfg.pair_separators)
+        return np.where(content > 0, sizes, 0).astype(np.int32)
 
     def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
         sentence, language = item
@@ -105,7 +106,7 @@ class Btmlm(CrossLingualObjective):
         partners = self.data.partners(language)
         target_language = partners[rng.integers(len(partners))]
         placeholders = np.full(int(self.num_placeholders(len(x))), self.symbols.mask)
-        clean, segment = join_pair(x, placeholders, self.symbols)
+        clean, segment = join_pair(x, placeholders, self.symbols, self.cfg.pair_separators)
         predict = choose_positions(clean, self.cfg.mask_prob, self.symbols, rng)
         return {
             "clean": clean,
@@ -114,7 +115,7 @@ class Btmlm(CrossLingualObjective):
             ),
             "segment": segment,
             "predict": predict,
-            "placeholders": len(x) + 3 + np.arange(len(placeholders)),
+            "placeholders": len(x) + 1 + self.cfg.pair_separators + np.arange(len(placeholders)),
             "target": clean[predict],
             "languages": self.language_rows(language, target_language),
             "group": self.group_number[language],

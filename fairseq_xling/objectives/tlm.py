@@ -61,7 +61,7 @@ class PairObjective(CrossLingualObjective):
 
     def source(self, split: str, epoch: int) -> Parallel | None:
         corpora = self.data.open_pairs(split, epoch)
-        return Parallel(corpora, self.cfg.max_positions) if corpora else None
+        return Parallel(corpora, self.cfg.max_positions, self.cfg.pair_separators) if corpora else None
 
     def corrupt(self, tokens: np.ndarray, predict: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """How the chosen positions look in the input."""
@@ -69,10 +69,14 @@ class PairObjective(CrossLingualObjective):
 
     def build(self, item: tuple[np.ndarray, np.ndarray, Pair], rng: np.random.Generator) -> Example:
         x, y, pair = item
+        return self.join(x, y, pair, rng.random() < 0.5, rng)
+
+    def join(self, x: np.ndarray, y: np.ndarray, pair: Pair, swap: bool, rng: np.random.Generator) -> Example:
+        """The example of a pair, ``swap``: y first."""
         languages = self.language_rows(pair.a, pair.b)
-        if rng.random() < 0.5:
+        if swap:
             x, y, languages = y, x, languages[::-1]
-        tokens, segment = join_pair(x, y, self.symbols)
+        tokens, segment = join_pair(x, y, self.symbols, self.cfg.pair_separators)
         predict = choose_positions(tokens, self.cfg.mask_prob, self.symbols, rng)
         return {
             "tokens": self.corrupt(tokens, predict, rng),

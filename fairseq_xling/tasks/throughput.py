@@ -36,7 +36,8 @@ def step_flops(model: XlingModel, batch: dict[str, Any]) -> int:
     """Floating point operations of forward and backward on one batch: `encoder_flops` plus the output layer."""
     dim = model.cfg.encoder_embed_dim
     head = 2 * dim * (dim + model.encoder.sentence_encoder.embed_tokens.num_embeddings)
-    return encoder_flops(model, batch, model.cfg.encoder_layers) + 3 * batch["target"].numel() * head
+    outputs = sum(batch[name].numel() for name in ("target", "cross_target") if name in batch)
+    return encoder_flops(model, batch, model.cfg.encoder_layers) + 3 * outputs * head
 
 
 def encoder_flops(model: XlingModel, batch: dict[str, Any], num_layers: int) -> int:

@@ -10,18 +10,20 @@ from fairseq.utils import get_perplexity
 
 from ..data.databin import DataBin
 from ..data.examples import ExampleDataset
-from ..data.mixture import MixtureDataset
+from ..data.mixture import Collate, MixtureDataset
 from ..errors import UserError
 from ..models import XlingModel
 from ..objectives import OBJECTIVES
 from ..objectives.btmlm import BtmlmConfig
 from ..objectives.mmlm import MmlmConfig
+from ..objectives.weam import WeamConfig
+from ..objectives.word_alignment import WordAlignmentConfig
 from .base import DataBinTask, DataBinTaskConfig
 from .throughput import log_throughput
 
 
 @dataclass
-class XlingTaskConfig(MmlmConfig, BtmlmConfig, DataBinTaskConfig):
+class XlingTaskConfig(MmlmConfig, BtmlmConfig, WeamConfig, WordAlignmentConfig, DataBinTaskConfig):
     """Options of every pre-training task; objectives add theirs through their own config classes."""
 
     objectives: Optional[str] = field(
@@ -133,7 +135,8 @@ class XlingTask(DataBinTask):
                 f"{self.data.shard(epoch)}: no '{split}' data for {', '.join(self.objectives)}; binarise some (fairseq-preprocess --validpref), "
                 "or train with --disable-validation"
             )
-        self.datasets[split] = MixtureDataset(parts, self.shares, self.data.symbols, cycle=train)
+        collate: dict[str, Collate] = {name: objective.collate for name, objective in self.objectives.items()}
+        self.datasets[split] = MixtureDataset(parts, self.shares, collate, cycle=train)
 
     def build_heads(self, model: XlingModel) -> None:
         """Give the model the heads of the active objectives and no other."""
@@ -162,36 +165,43 @@ class XlingTask(DataBinTask):
         of the whole split.
         """
         super().reduce_metrics(logging_outputs, criterion)
-        for name, objective in self.objectives.items():
-            key = f"{name}_by_group"
-            if key in logging_outputs[0]:
-                stats = sum(log[key] for log in logging_outputs).cpu().double()
-                _log_predictions(name, stats.sum(0))
-                for group, row in zip(objective.groups, stats, strict=True):
-                    _log_predictions(f"{name}_{group}", row)
-            else:
-                count = sum(log[f"{name}_count"] for log in logging_outputs)
-                if count:
-                    total = sum(log[f"{name}_total"] for log in logging_outputs)
-                    _log_loss(name, total / count, count)
-        if f"{next(iter(self.objectives))}_total" in logging_outputs[0]:
+        for objective in self.objectives.values():
+            for term in objective.terms:
+                log = _log_distance if term in objective.measures else _log_loss
+                if f"{term}_by_group" in logging_outputs[0]:
+                    stats = sum(output[f"{term}_by_group"] for output in logging_outputs).cpu().double()
+                    for name, row in ((term, stats.sum(0)), *_named(term, objective.groups, stats)):
+                        total, correct, count = (float(value) for value in row)
+                        if count:
+                            log(name, total / count, count, correct / count)
+                elif count := sum(output[f"{term}_count"] for output in logging_outputs):
+                    log(term, sum(output[f"{term}_total"] for output in logging_outputs) / count, count)
+        if "loss" in logging_outputs[0]:
             log_throughput(logging_outputs)
         else:
             metrics.log_derived("loss", self._validation_loss)
 
     def _validation_loss(self, meters: Any) -> float:
-        found = {name: meters.get(f"loss_{name}") for name in self.objectives}
-        return sum(self.weights[name] * meter.avg for name, meter in found.items() if meter)
+        """In bits, as that of training."""
+        total = 0.0
+        for name, objective in self.objectives.items():
+            for term, weight in objective.terms.items():
+                if meter := meters.get(f"loss_{term}"):
+                    bits = meter.avg / math.log(2) if term in objective.measures else meter.avg
+                    total += self.weights[name] * weight * bits
+        return total
 
 
-def _log_loss(name: str, nats: Any, count: Any) -> None:
+def _named(term: str, groups: list[str], stats: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+    return [(f"{term}_{group}", row) for group, row in zip(groups, stats, strict=True)]
+
+
+def _log_loss(name: str, nats: Any, count: Any, accuracy: float | None = None) -> None:
     metrics.log_scalar(f"loss_{name}", nats / math.log(2), count, round=3)
     metrics.log_derived(f"ppl_{name}", lambda meters: get_perplexity(meters[f"loss_{name}"].avg))
+    if accuracy is not None:
+        metrics.log_scalar(f"acc_{name}", 100 * accuracy, count, round=2)
 
 
-def _log_predictions(name: str, stats: torch.Tensor) -> None:
-    """stats (3,): summed loss in nats, correct predictions, predictions."""
-    total, correct, count = (float(value) for value in stats)
-    if count:
-        _log_loss(name, total / count, count)
-        metrics.log_scalar(f"acc_{name}", 100 * correct / count, count, round=2)
+def _log_distance(name: str, mean: Any, count: Any, accuracy: float | None = None) -> None:
+    metrics.log_scalar(f"loss_{name}", mean, count, round=3)

@@ -13,7 +13,7 @@ import torch
 
 from fairseq_xling.data.mixture import MixtureDataset
 from fairseq_xling.errors import UserError
-from tests.helpers import SYMBOLS, make_task, random_sentences, small_data_bin, write_data_bin
+from tests.helpers import make_task, random_sentences, small_data_bin, write_data_bin
 
 
 @pytest.fixture(scope="module")
@@ -168,4 +168,4 @@ def test_max_tokens_too_small(folder):
 
 
 def test_no_samples_make_an_empty_batch(folder):
-    assert MixtureDataset(mixture(folder).parts, {}, SYMBOLS, cycle=False).collater([]) == {}
+    assert MixtureDataset(mixture(folder).parts, {}, {}, cycle=False).collater([]) == {}

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_xling.data.pairs import NUM_PAIR_SPECIALS, fair_lengths, join_pair
+from fairseq_xling.data.pairs import fair_lengths, join_pair, num_pair_specials
 from tests.helpers import BOS, EOS, SYMBOLS
 
 lengths = st.integers(0, 300)
@@ -15,7 +15,7 @@ limits = st.integers(8, 300)
 
 @given(lengths, lengths, limits)
 def test_fair_truncation(x, y, max_positions):
-    room = max_positions - NUM_PAIR_SPECIALS
+    room = max_positions - num_pair_specials()
     keep_x, keep_y = fair_lengths(x, y, max_positions)
     assert 0 <= keep_x <= x
     assert 0 <= keep_y <= y
@@ -41,4 +41,4 @@ def test_join_pair():
     assert tokens.tolist() == [BOS, 5, 6, EOS, EOS, 7, EOS]
     assert segment.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert (tokens.dtype, segment.dtype) == (np.int64, np.int8)
-    assert len(tokens) == 3 + NUM_PAIR_SPECIALS
+    assert len(tokens) == 3 + num_pair_specials()

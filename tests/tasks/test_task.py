@@ -26,15 +26,18 @@ def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_tasks_and_criterions_are_registered(data_bin, name):
     assert name in TASK_REGISTRY
     assert name in CRITERION_REGISTRY
-    assert tuple(make_task(data_bin, name).objectives) == MIXES[name]
+    options = {"initial_model": "initial.pt"} if name == "word_alignment" else {}
+    assert tuple(make_task(data_bin, name, **options).objectives) == MIXES[name]
 
 
-def test_mixes_are_the_papers_ladder():
+def test_mixes_are_those_of_the_papers():
     assert MIXES == {
         "mmlm": ("mmlm",),
         "tlm": ("mmlm", "tlm"),
         "camlm": ("mmlm", "tlm", "camlm"),
         "btmlm": ("mmlm", "tlm", "camlm", "btmlm"),
+        "weam": ("weam",),
+        "word_alignment": ("word_alignment",),
     }
 
 
@@ -51,7 +54,10 @@ def test_objectives_weights_and_shares(data_bin):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objectives": "mmlm,xmlm"}, "--objectives: 'xmlm' is unknown; there are mmlm, tlm, camlm, btmlm"),
+        (
+            {"objectives": "mmlm,xmlm"},
+            "--objectives: 'xmlm' is unknown; there are mmlm, tlm, camlm, btmlm, weam, word_alignment",
+        ),
         ({"objectives": "mmlm,tlm,mmlm"}, "--objectives: 'mmlm' is named 2 times; use --objective-weights"),
         ({"objectives": "mmlm,"}, "--objectives: '' is unknown"),
         ({"objectives": ""}, "--objectives: '' is unknown"),

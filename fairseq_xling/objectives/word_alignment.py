@@ -1,0 +1,153 @@
+"""Word-aligned contextual similarity (Cao et al., 2020), which WEAM is compared with (WEAM, section 3.2).
+
+    L = Σ ‖f(i, s) − f(j, t)‖²   over aligned i, j of all sentence pairs (s, t)
+      + Σ ‖f(i, t) − f₀(i, t)‖²  over all i of the sentences in the anchor language
+
+f are the states of the last layer, each sentence encoded by itself, f₀ those of the initial model. Here both sums are
+means, so that neither depends on the batch size.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.databin import Pair
+from ..data.examples import Example
+from ..data.sentences import pad_sentences
+from ..data.sources import AlignedPairs, SeparatePairs
+from ..errors import UserError, unreadable_checkpoint
+from ..models import EncoderInput, XlingModel
+from .base import Distances, Objective, ObjectiveConfig
+
+
+@dataclass
+class WordAlignmentConfig(ObjectiveConfig):
+    """Options of word_alignment."""
+
+    initial_model: Optional[str] = field(
+        default=None,
+        metadata={"help": "checkpoint of the initial model, which word_alignment's states must not stray from"},
+    )
+    anchor_language: str = field(
+        default="en", metadata={"help": "language whose states word_alignment holds to the initial model's"}
+    )
+
+
+class WordAlignment(Objective):
+    """Brings the states of aligned words together, without letting those of the anchor language stray."""
+
+    name = "word_alignment"
+    config = WordAlignmentConfig
+    measures = ("word_alignment", "word_alignment_drift")
+
+    @property
+    def terms(self) -> dict[str, float]:
+        return dict.fromkeys(self.measures, 1.0)
+
+    def find_groups(self) -> list[str]:
+        if not self.cfg.initial_model:
+            raise UserError(
+                "--initial-model is missing: word_alignment holds the model to the one it starts from; name the checkpoint that "
+                "--restore-file or --finetune-from-model names"
+            )
+        if not self.data.pairs:
+            raise UserError(
+                f"{self.data.root / 'para'}: no language pair in it; the objective {self.name} needs sentence pairs"
+            )
+        for pair in self.data.pairs:
+            if self.cfg.anchor_language not in (pair.a, pair.b):
+                raise UserError(
+                    f"--anchor-language {self.cfg.anchor_language}: the pair {pair} is without it; name a language that every pair has"
+                )
+        return [str(pair) for pair in self.data.pairs]
+
+    def source(self, split: str, epoch: int) -> AlignedPairs | None:
+        corpora = self.data.open_pairs(split, epoch)
+        if not corpora:
+            return None
+        alignments = self.data.open_alignments(split, epoch, corpora)
+        return AlignedPairs(SeparatePairs(corpora, self.cfg.max_positions), alignments)
+
+    def build_head(self, model: XlingModel) -> None:
+        """No head; loads the initial model, which is no part of the trained one.
+
+        Raises:
+            UserError: ``--initial-model`` cannot be read, or is of another shape.
+        """
+        file = Path(self.cfg.initial_model)
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)["model"]
+        except Exception as error:  # the bytes of a damaged file lead the unpickler into errors of any class
+            if not file.is_file():
+                raise UserError(f"--initial-model {file}: no such checkpoint file") from None
+            raise unreadable_checkpoint(file, error) from error
+        self.initial = XlingModel(model.cfg, self.symbols.size, self.symbols.pad).requires_grad_(False).eval()
+        self.initial.load_state_dict(state)
+
+    def build(self, item: tuple[np.ndarray, np.ndarray, Pair, np.ndarray], rng: np.random.Generator) -> Example:
+        x, y, pair, links = item
+        return {
+            "sentences": (x, y),
+            "links": links,
+            "anchor": int(pair.b == self.cfg.anchor_language),
+            "group": self.group_number[str(pair)],
+        }
+
+    def collate(self, examples: list[Example]) -> dict[str, Any]:
+        """Stack pairs, B of them, each side by itself.
+
+        Returns:
+            ``tokens`` (2B, T), x and y in turn; ``select`` (S,): positions in the flattened tokens of the linked pieces and of the anchor
+            language's sentences; ``linked`` (2, P) and ``anchored`` (A,): which of the selected; ``linked_group`` (P,),
+            ``anchored_group`` (A,); ``id`` (B,); ``padded``; ``num_tokens``: real tokens.
+        """
+        sentences = [sentence for example in examples for sentence in example["sentences"]]
+        tokens = pad_sentences(sentences, self.symbols)
+        width = tokens.size(1)
+        linked, anchored = [], []
+        for number, example in enumerate(examples):
+            row = 2 * number
+            linked.append((example["links"] + np.array([row, row + 1]) * width + 1).T)
+            row += example["anchor"]
+            anchored.append(row * width + 1 + np.arange(len(sentences[row])))
+        groups = torch.tensor([example["group"] for example in examples])
+        positions = [torch.from_numpy(np.concatenate(parts, axis=-1)) for parts in (linked, anchored)]
+        select, rows = torch.unique(torch.cat([part.flatten() for part in positions]), return_inverse=True)
+        num_tokens = sum(map(len, sentences)) + 2 * len(sentences)
+        return {
+            "tokens": tokens,
+            "select": select,
+            "linked": rows[: positions[0].numel()].view(2, -1),
+            "anchored": rows[positions[0].numel() :],
+            "linked_group": groups.repeat_interleave(torch.tensor([part.shape[1] for part in linked])),
+            "anchored_group": groups.repeat_interleave(torch.tensor([len(part) for part in anchored])),
+            "id": torch.tensor([example["id"] for example in examples]),
+            "padded": num_tokens < tokens.numel(),
+            "num_tokens": num_tokens,
+        }
+
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
+        return EncoderInput(batch["tokens"], select=batch["select"], padded=batch["padded"])
+
+    def losses(self, model: XlingModel, states: Tensor, batch: dict[str, Any]) -> Iterator[Distances]:
+        left, right = (states.index_select(0, rows) for rows in batch["linked"])
+        yield Distances("word_alignment", squared_distance(left, right), batch["linked_group"], left.size(0))
+        anchored = states.index_select(0, batch["anchored"])
+        drift = squared_distance(anchored, self.initial_states(states, batch).index_select(0, batch["anchored"]))
+        yield Distances("word_alignment_drift", drift, batch["anchored_group"], anchored.size(0))
+
+    @torch.no_grad()
+    def initial_states(self, like: Tensor, batch: dict[str, Any]) -> Tensor:
+        """f₀ at the selected positions: (S, D), on the device and in the precision of ``like``."""
+        (states,) = self.initial.to(like)([self.inputs(self.initial, batch)])
+        return states
+
+
+def squared_distance(x: Tensor, y: Tensor) -> Tensor:
+    """‖x − y‖² of each row, in fp32: (N, D) and (N, D) -> (N,)."""
+    return (x.float() - y.float()).square().sum(1)
