@@ -9,8 +9,6 @@
 A is never made: of H' only the rows of masked tokens that have partners are needed, each the sum of its partners' states.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field

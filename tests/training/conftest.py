@@ -21,7 +21,7 @@ import torch._dynamo  # every forked process would import it anew, for its optim
 
 import fairseq_xling  # noqa: F401  (registers the tasks)
 
-from ..helpers import random_sentences, write_data_bin
+from ..helpers import make_model, make_task, random_links, random_sentences, write_data_bin
 
 OPTIONS = """
     --arch xling_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 2
@@ -33,16 +33,26 @@ OPTIONS = """
 
 @pytest.fixture(scope="session")
 def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three languages and two pairs, 186 examples each so that none is drawn twice; an epoch of `btmlm` is 31 updates."""
+    """Three languages and two aligned pairs, 186 examples each so that none is drawn twice; an epoch of `btmlm` is 31 updates."""
+    para = {
+        "de-en": (random_sentences(93, seed=10), random_sentences(93, seed=11)),
+        "en-fr": (random_sentences(93, seed=12), random_sentences(93, seed=13)),
+    }
     return write_data_bin(
         tmp_path_factory.mktemp("data-bin"),
         mono={language: random_sentences(62, seed=number) for number, language in enumerate(("de", "en", "fr"))},
-        para={
-            "de-en": (random_sentences(93, seed=10), random_sentences(93, seed=11)),
-            "en-fr": (random_sentences(93, seed=12), random_sentences(93, seed=13)),
-        },
+        para=para,
+        links={pair: random_links(*sides) for pair, sides in para.items()},
         splits=("train", "valid"),
     )
+
+
+@pytest.fixture(scope="session")
+def initial_model(data_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What word_alignment holds the model to."""
+    file = tmp_path_factory.mktemp("initial") / "model.pt"
+    torch.save({"model": make_model(make_task(data_bin, "mmlm"), layers=1).state_dict()}, file)
+    return file
 
 
 Start = Callable[..., BaseProcess]
@@ -75,7 +85,7 @@ def launch(
 
 
 @pytest.fixture
-def start(data_bin: Path) -> Start:
+def start(data_bin: Path, initial_model: Path) -> Start:
     """``start(save_dir, *options)`` starts ``fairseq-train --task btmlm …`` and returns the process.
 
     ``prepare`` is called in the new process before the training, ``environment`` is added to its environment; what it
@@ -90,6 +100,8 @@ def start(data_bin: Path) -> Start:
         environment: dict[str, str] | None = None,
     ) -> BaseProcess:
         words = [data_bin, "--task", task, "--criterion", task, *OPTIONS.split(), "--save-dir", save_dir, *options]
+        if task == "word_alignment":
+            words += ["--initial-model", initial_model]
         return launch(words, save_dir, prepare, environment)
 
     return run

@@ -56,7 +56,7 @@ def both_ranks(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["mmlm", "btmlm"])
+@pytest.mark.parametrize("task", ["mmlm", "btmlm", "weam", "word_alignment"])
 def test_two_ranks_train_one_model_on_disjoint_data(ranks, tmp_path, task):
     hashes = {}
     for backend in ("legacy_ddp", "pytorch_ddp"):

@@ -23,19 +23,30 @@ def trace(save_dir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", [(), ("--bf16",), ("--fp16",)], ids=["fp32", "bf16", "fp16"])
-def test_a_killed_run_continues_bit_identically(start, train, tmp_path, precision):
+@pytest.mark.parametrize(
+    ("task", "precision"),
+    [
+        ("btmlm", ()),
+        ("btmlm", ("--bf16",)),
+        ("btmlm", ("--fp16",)),
+        ("weam", ()),
+        ("weam", ("--fp16",)),
+        ("word_alignment", ("--bf16",)),
+    ],
+    ids=["btmlm fp32", "btmlm bf16", "btmlm fp16", "weam fp32", "weam fp16", "word_alignment bf16"],
+)
+def test_a_killed_run_continues_bit_identically(start, train, tmp_path, task, precision):
     flags = (*precision, *SAVING, "--max-update", "45")
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    expected = train(straight, *flags)
+    expected = train(straight, *flags, task=task)
 
     delay = random.uniform(0, 1)
     print(f"killed {delay:.3f} s after the first checkpoint")
-    kill_after_checkpoint(start(resumed, *flags), resumed, delay)
+    kill_after_checkpoint(start(resumed, *flags, task=task), resumed, delay)
     reached = torch.load(resumed / "checkpoint_last.pt")["optimizer_history"][-1]["num_updates"]
     print(f"the checkpoint is at update {reached}")
     assert reached > 0
-    state = train(resumed, *flags)
+    state = train(resumed, *flags, task=task)
 
     assert state["optimizer_history"][-1]["num_updates"] == 45
     assert all(torch.equal(tensor, state["model"][name]) for name, tensor in expected["model"].items())
