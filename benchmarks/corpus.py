@@ -12,7 +12,7 @@ import numpy as np
 
 EOS, FIRST_WORD = 2, 4
 _MAGIC = b"MMIDIDX\x00\x00"
-_UINT16 = 8  # fairseq's code of the token type
+_INT32, _UINT16 = 4, 8  # fairseq's codes of the types
 
 
 def write_dictionary(path: Path, vocabulary: int) -> None:
@@ -30,7 +30,7 @@ def write_corpus(prefix: Path, lengths: np.ndarray, vocabulary: int, rng: np.ran
 
     Args:
         lengths: (N,) int32 tokens of each sentence, ``</s>`` included.
-        vocabulary: number of symbols with the specials, below 65,536.
+        vocabulary: number of symbols with the specials.
     """
     prefix.parent.mkdir(parents=True, exist_ok=True)
     frequency = 1 / (np.arange(vocabulary - FIRST_WORD - 1) + 2.7)
@@ -38,25 +38,45 @@ def write_corpus(prefix: Path, lengths: np.ndarray, vocabulary: int, rng: np.ran
     with open(f"{prefix}.bin", "wb") as stream:
         for part in np.array_split(lengths, max(1, len(lengths) // 500_000)):
             words = np.searchsorted(cumulative, rng.random(int(part.sum()), dtype=np.float32)) + FIRST_WORD
-            tokens = np.minimum(words, vocabulary - 2).astype(np.uint16)
+            tokens = np.minimum(words, vocabulary - 2).astype(np.uint16 if _code(vocabulary) == _UINT16 else np.int32)
             tokens[np.cumsum(part) - 1] = EOS
             tokens.tofile(stream)
-    write_index(prefix, lengths)
+    write_index(prefix, lengths, _code(vocabulary))
 
 
-def write_index(prefix: Path, lengths: np.ndarray) -> None:
+def _code(vocabulary: int) -> int:
+    """The type fairseq takes for so many symbols."""
+    return _UINT16 if vocabulary < 65_500 else _INT32
+
+
+def write_index(prefix: Path, lengths: np.ndarray, code: int = _UINT16) -> None:
     """Write ``prefix.idx`` for sentences of these lengths that follow each other."""
-    pointers = np.cumsum(lengths, dtype=np.int64) * 2
+    pointers = np.cumsum(lengths, dtype=np.int64) * {_INT32: 4, _UINT16: 2}[code]
     with open(f"{prefix}.idx", "wb") as stream:
-        stream.write(_MAGIC + struct.pack("<QBQ", 1, _UINT16, len(lengths)))
+        stream.write(_MAGIC + struct.pack("<QBQ", 1, code, len(lengths)))
         lengths.astype(np.int32).tofile(stream)
         np.concatenate([[0], pointers[:-1]]).astype(np.int64).tofile(stream)
+
+
+def write_alignment(prefix: Path, left: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> None:
+    """Write ``prefix.bin`` and ``prefix.idx``: links along the diagonal, for five of six words of the left side.
+
+    Args:
+        left, right: (N,) tokens of the sentences, ``</s>`` included.
+    """
+    words = left - 1
+    starts = np.cumsum(words) - words
+    position = np.arange(words.sum()) - np.repeat(starts, words)
+    partner = position * np.repeat((right - 1) / words, words)
+    kept = rng.random(len(position)) < 5 / 6
+    np.stack([position, partner], axis=1)[kept].astype(np.int32).tofile(f"{prefix}.bin")
+    write_index(prefix, 2 * np.add.reduceat(kept.astype(np.int32), starts), _INT32)
 
 
 def write_data_bin(
     folder: Path, sentences: int, vocabulary: int, seed: int = 1, pairs: int = 0, median: float = 22.0
 ) -> Path:
-    """Write a data-bin of two languages with ``sentences`` sentences in all and ``pairs`` sentence pairs.
+    """Write a data-bin of two languages with ``sentences`` sentences in all and ``pairs`` aligned sentence pairs.
 
     ``median`` is the median length of a sentence in words.
     """
@@ -71,6 +91,7 @@ def write_data_bin(
         right = np.clip(left * rng.lognormal(0.0, 0.15, pairs), 4, 255).astype(np.int32)
         for language, lengths in (("aa", left), ("bb", right)):
             write_corpus(folder / "para" / "aa-bb" / f"train.aa-bb.{language}", lengths, vocabulary, rng)
+        write_alignment(folder / "para" / "aa-bb" / "train.align.aa-bb", left, right, rng)
     return folder
 
 

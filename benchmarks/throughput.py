@@ -12,42 +12,15 @@ processor time are reported beside them: where other jobs share the cores they a
 from __future__ import annotations
 
 import argparse
-import gc
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import report
-from contenders import Contender, Fairseq, Sample, Shape, masked_lm, plugin, stock
+from contenders import Fairseq, Shape, masked_lm, plugin, stock
 from corpus import merge_monolingual, write_data_bin
-
-Samples = dict[str, list[Sample]]
-
-
-def take_turns(contenders: dict[str, Callable[[], Contender]], rounds: int, updates: int) -> Samples:
-    """Measure A B C A B C ...; every contender makes one unmeasured update first."""
-    running = {name: build() for name, build in contenders.items()}
-    for contender in running.values():
-        contender.measure(1)
-    samples: Samples = {name: [] for name in running}
-    for _ in range(rounds):
-        for name, contender in running.items():
-            samples[name].append(contender.measure(updates))
-    for contender in running.values():
-        contender.close()
-    running.clear()
-    gc.collect()  # models and trainers refer to each other
-    return samples
-
-
-def quotients(samples: Samples, ours: str, theirs: str, clock: str) -> list[float]:
-    """Quotient of tokens per second in each round; ``clock`` is ``seconds`` or ``cpu_seconds``."""
-    return [
-        (a.tokens / getattr(a, clock)) / (b.tokens / getattr(b, clock))
-        for a, b in zip(samples[ours], samples[theirs], strict=True)
-    ]
+from turns import Samples, quotients, run_table, take_turns
 
 
 def loading(contenders: dict[str, Fairseq], rounds: int, updates: int) -> Samples:
@@ -57,22 +30,6 @@ def loading(contenders: dict[str, Fairseq], rounds: int, updates: int) -> Sample
         for name, contender in contenders.items():
             samples[name].append(contender.load(updates))
     return samples
-
-
-def run_table(samples: Samples) -> str:
-    """One line per contender: medians over its runs."""
-    rows = [
-        (
-            name,
-            median(s.tokens_per_s for s in runs),
-            " ".join(f"{s.tokens_per_s:.0f}" for s in runs),
-            median(s.seconds / s.updates for s in runs),
-            sum(s.tokens for s in runs) / sum(s.updates for s in runs),
-            f"{100 * (1 - sum(s.tokens for s in runs) / sum(s.cells for s in runs)):.1f} %",
-        )
-        for name, runs in samples.items()
-    ]
-    return report.table(("run", "tokens/s", "all runs", "s/update", "tokens/update", "padding"), rows)
 
 
 def benchmark(data_bin: Path, scratch: Path, shape: Shape, rounds: int, updates: int) -> Samples:

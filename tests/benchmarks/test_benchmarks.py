@@ -46,6 +46,16 @@ def test_throughput(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_weam(tmp_path: Path) -> None:
+    results = run("weam.py", tmp_path / "out")
+    assert results["ratios"].keys() == {"weam_vs_tlm_step_time"}
+    assert results["ratios"]["weam_vs_tlm_step_time"] > 0
+    assert results["square_tensors"] == []
+    assert {measured["name"] for measured in results["runs"]} == {"tlm", "weam"}
+    assert len({(measured["tokens"], measured["updates"]) for measured in results["runs"]}) == 1, "equal tokens"
+
+
+@pytest.mark.slow
 def test_finetune(tmp_path: Path) -> None:
     """The script itself checks that both models compute the same function and see the same batches."""
     pytest.importorskip("transformers")
