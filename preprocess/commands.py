@@ -14,12 +14,13 @@ from .progress import bar
 from .text import expand, parse_pair
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Cores this process may use (Linux), else cores of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _parse_columns(text: str | None, pair: tuple[str, str] | None) -> list[int]:
+def parse_columns(text: str | None, pair: tuple[str, str] | None) -> list[int]:
+    """``1,2`` -> [1, 2]; the default without a text. Raises UserError."""
     if text is None:
         return [1, 2] if pair else [1]
     columns = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
@@ -90,8 +91,8 @@ def encode(
             output,
             kind,
             langs,
-            _parse_columns(columns, langs),
-            workers or _num_cores(),
+            parse_columns(columns, langs),
+            workers or num_cores(),
             progress.update,
         )
     for path, stats in result.files.items():

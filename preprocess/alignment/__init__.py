@@ -1,0 +1,1 @@
+"""``xling align``: words, aligners, symmetrisation and Pharaoh files."""

@@ -1,0 +1,80 @@
+"""The work folder of ``xling align``: finished parts of an interrupted run are kept if its input and options were the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..text import open_outputs
+
+Pair = tuple[list[str], list[str]]
+
+_FINGERPRINT = "fingerprint.json"
+
+
+def open_work(folder: Path, fingerprint: Mapping[str, Any]) -> None:
+    """Make the folder, or keep what is in it if it was left by a run with the same fingerprint.
+
+    Raises:
+        UserError: the folder is not one of ours, or cannot be written.
+    """
+    wanted = json.dumps(fingerprint, indent=1, sort_keys=True)
+    mark = folder / _FINGERPRINT
+    if folder.exists():
+        if mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
+            return
+        if not mark.is_file() and any(folder.iterdir()):
+            raise UserError(f"{folder}: in the way, and no work folder of xling align; remove it or change --output")
+        shutil.rmtree(folder)
+    with open_outputs([mark]) as (stream,):
+        stream.write(wanted.encode())
+
+
+def identity(path: str | Path) -> list[Any]:
+    """What tells whether a file is still the same: path, size, time of the last change."""
+    status = os.stat(path)
+    return [os.path.realpath(path), status.st_size, status.st_mtime_ns]
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write a file that is there only when complete."""
+    with open_outputs([path]) as (stream,):
+        stream.write("".join([f"{line}\n" for line in lines]).encode())
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file that ``write_lines`` wrote."""
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            yield line.removesuffix("\n")
+
+
+def write_shard(path: Path, pairs: Sequence[Pair]) -> None:
+    """Write the words of sentence pairs: words separated by spaces, sides by a tab."""
+    write_lines(path, ["\t".join([" ".join(side) for side in pair]) for pair in pairs])
+
+
+def read_shard(path: Path) -> Iterator[Pair]:
+    """The pairs that ``write_shard`` wrote."""
+    for line in read_lines(path):
+        source, target = line.split("\t")
+        yield source.split(" ") if source else [], target.split(" ") if target else []
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that becomes ``path`` when the block ends without an exception."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
