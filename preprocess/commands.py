@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from . import encode as encoding
+from . import piece_links
 from . import vocab as vocabulary
 from .errors import UserError
 from .progress import bar
@@ -40,6 +41,9 @@ Examples:
   xling encode --model $SPM --pair en-de --input a.en --input a.de --output enc/para/train
   xling encode --model $SPM --pair en-de --format tsv --input a.tsv --output enc/para/train
   xling encode --model $SPM --pair en-de --format tmx --input a.tmx.gz --output enc/para/train
+  # word alignments become links between pieces, enc/para/train.align
+  xling encode --model $SPM --pair en-fr --input a.en --input a.fr --words align/train \\
+      --alignment align/train.grow-diag-final-and --output enc/para/train
   # then
   fairseq-preprocess --only-source --srcdict data-bin/dict.txt --trainpref enc/mono/train.en \\
       --destdir data-bin/mono/en --workers 8
@@ -66,6 +70,18 @@ fairseq-preprocess reads plain files only: leave its inputs uncompressed.
 )  # fmt: skip
 @click.option("--pair", metavar="A-B", help="The two languages of sentence pairs, as in en-de.")
 @click.option("--columns", metavar="I,J", help="Columns of a TSV file, from 1.  [default: 1,2; without --pair: 1]")
+@click.option(
+    "--alignment", metavar="FILE",
+    help="With --pair: links between words, a line a pair (xling align); writes links between pieces to FILE.align.",
+)  # fmt: skip
+@click.option(
+    "--words", metavar="PREFIX",
+    help="The words that --alignment counts: the --output of xling align.  [default: the input, split at spaces]",
+)  # fmt: skip
+@click.option(
+    "--links", "mode", type=click.Choice(piece_links.MODES),
+    help="first: link the first pieces of linked words. all: each piece with each.  [default: first]",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: all cores]")
 def encode(
     model: str,
@@ -74,6 +90,9 @@ def encode(
     kind: str,
     pair: str | None,
     columns: str | None,
+    alignment: str | None,
+    words: str | None,
+    mode: str | None,
     workers: int | None,
 ) -> None:
     """Turn raw text into SentencePiece pieces, ready for fairseq-preprocess.
@@ -84,6 +103,9 @@ def encode(
     langs = parse_pair(pair) if pair else None
     if columns is not None and kind != "tsv":
         raise UserError(f"--columns {columns}: --format {kind} has no columns; give --format tsv, or leave it out")
+    if alignment is None and (words or mode):
+        raise UserError(f"{'--words' if words else '--links'}: there is nothing to carry to pieces without --alignment")
+    links = piece_links.WordLinks(alignment, words, mode or "first") if alignment else None
     with bar("encode", [path for pattern in inputs for path in expand(pattern)]) as progress:
         result = encoding.encode_files(
             model,
@@ -94,6 +116,7 @@ def encode(
             parse_columns(columns, langs),
             workers or num_cores(),
             progress.update,
+            links,
         )
     for path, stats in result.files.items():
         click.echo(f"{path}: {stats.num_lines:,} lines, {stats.num_tokens:,} tokens, {stats.unknown_share:.3%} <unk>")
@@ -103,6 +126,8 @@ def encode(
                 for char, count in stats.unknown_characters.most_common(10)
             )
             click.echo(f"warning: {path}: more than 3 per mille <unk>; unknown characters: {common}", err=True)
+    if links:
+        click.echo(f"{result.num_links:,} links between pieces")
     if result.num_dropped:
         click.echo(f"dropped {result.num_dropped:,} pairs with an empty side")
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import spm
+from . import piece_links, spm
 from .errors import UserError
 from .text import (
     Advance,
@@ -54,10 +54,11 @@ class Stats:
 
 @dataclass
 class Result:
-    """What ``encode_files`` wrote: counts by output path, and the pairs dropped for an empty side."""
+    """What ``encode_files`` wrote: counts by output path, pairs dropped for an empty side, links between pieces."""
 
     files: dict[str, Stats]
     num_dropped: int = 0
+    num_links: int = 0
 
 
 def read_records(
@@ -115,37 +116,53 @@ def _load_encoders(model_path: str, num_columns: int) -> None:
     _encoders[:] = [spm.PieceEncoder(model) for _ in range(num_columns)]
 
 
-def _encode_chunk(chunk: list[Record]) -> tuple[list[bytes], list[Stats]]:
-    """The text for each output and its counts; pairs with an empty side are left out."""
-    sides = [encoder.encode(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=True)]
-    if len(sides) > 1:
-        kept = [row for row in zip(*sides, strict=True) if all(row)]
-        sides = [[row[column] for row in kept] for column in range(len(sides))]
-    texts, stats = [], []
-    for encoder, side in zip(_encoders, sides, strict=True):
-        text = "".join([line + "\n" for line in side])
-        tokens = text.count(" ") + sum(1 for line in side if line)
-        stats.append(Stats(len(side), tokens, encoder.num_unknown, encoder.unknown_characters))
-        texts.append(text.encode())
+def _encode_chunk(chunk: list[Record], mode: str | None = None) -> tuple[list[bytes], list[Stats]]:
+    """The text for each output and the counts of each side; pairs with an empty side are left out.
+
+    With ``mode``, of ``piece_links.MODES``, the records are those of ``piece_links.with_links`` and the last text is that
+    of the links between pieces.
+    """
+    num_sides = len(_encoders)
+    if mode is None:
+        columns = [encoder.encode(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=True)]
+    else:
+        columns = _encode_linked(chunk, mode)
+    if num_sides > 1:
+        kept = [row for row in zip(*columns, strict=True) if all(row[:num_sides])]
+        columns = [[row[column] for row in kept] for column in range(len(columns))]
+    texts = ["".join([line + "\n" for line in column]) for column in columns]
+    stats = []
+    for encoder, column, text in zip(_encoders, columns[:num_sides], texts[:num_sides], strict=True):
+        tokens = text.count(" ") + sum(1 for line in column if line)
+        stats.append(Stats(len(column), tokens, encoder.num_unknown, encoder.unknown_characters))
         encoder.reset()
-    return texts, stats
+    return [text.encode() for text in texts], stats
+
+
+def _encode_linked(chunk: list[Record], mode: str) -> list[list[str]]:
+    """The lines of pieces of both sides and those of the links between them."""
+    sides = [encoder.encode_spans(lines) for encoder, lines in zip(_encoders, zip(*chunk, strict=True), strict=False)]
+    links = [
+        piece_links.carry(record, spans, mode) for record, spans in zip(chunk, zip(*sides, strict=True), strict=True)
+    ]
+    return [*([" ".join(pieces) for pieces, _, _ in side] for side in sides), links]
 
 
 def _encode_chunks(
-    chunks: Iterable[list[Record]], model_path: str, num_columns: int, workers: int
+    chunks: Iterable[list[Record]], model_path: str, num_columns: int, workers: int, mode: str | None = None
 ) -> Iterator[tuple[int, list[bytes], list[Stats]]]:
     """Yield (records read, texts, counts) of every chunk in order, with at most 2 x workers in flight."""
     if workers == 1:
         _load_encoders(model_path, num_columns)
         for chunk in chunks:
-            yield len(chunk), *_encode_chunk(chunk)
+            yield len(chunk), *_encode_chunk(chunk, mode)
         return
     # Not Pool.imap: it would read the whole input ahead of the workers.
     pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(model_path, num_columns))
     pending: deque[tuple[int, Future[tuple[list[bytes], list[Stats]]]]] = deque()
     try:
         for chunk in chunks:
-            pending.append((len(chunk), pool.submit(_encode_chunk, chunk)))
+            pending.append((len(chunk), pool.submit(_encode_chunk, chunk, mode)))
             if len(pending) >= 2 * workers:
                 size, future = pending.popleft()
                 yield size, *future.result()
@@ -155,12 +172,12 @@ def _encode_chunks(
         pool.shutdown(cancel_futures=True)
 
 
-def output_paths(output: str, pair: tuple[str, str] | None) -> list[str]:
-    """``enc/train.gz`` -> itself, or for a pair ``enc/train.en.gz`` and ``enc/train.de.gz``."""
-    if pair is None:
+def output_paths(output: str, names: Sequence[str] | None) -> list[str]:
+    """``enc/train.gz`` -> itself, or for the names of a pair ``enc/train.en.gz`` and ``enc/train.de.gz``."""
+    if names is None:
         return [output]
     prefix, compression = split_compression(output)
-    return [f"{prefix}.{lang}{compression}" for lang in pair]
+    return [f"{prefix}.{name}{compression}" for name in names]
 
 
 def check_arguments(
@@ -199,6 +216,7 @@ def encode_files(
     columns: Sequence[int] = (1,),
     workers: int = 1,
     advance: Callable[[int], object] | None = None,
+    links: piece_links.WordLinks | None = None,
 ) -> Result:
     """Encode raw text into one file of pieces, or two with ``pair``; the same whatever the number of workers.
 
@@ -209,6 +227,7 @@ def encode_files(
         kind: one of ``FORMATS``.
         columns: of a TSV file, from 1.
         advance: called with the number of bytes read.
+        links: word alignments of the pairs; the links between pieces go to a third file, ``.align``.
 
     Raises:
         UserError: for any wrong input; nothing is written then.
@@ -218,13 +237,21 @@ def encode_files(
     outputs = output_paths(str(output), pair)
     check_arguments(kind, paths, outputs, pair, columns)
     result = Result({path: Stats() for path in outputs})
-    chunks = chunked(read_records(kind, paths, pair, columns, advance))
+    records = read_records(kind, paths, pair, columns, advance)
+    if links is not None:
+        if pair is None:
+            raise UserError(f"--alignment {links.file}: links are between two languages; give --pair")
+        records = piece_links.with_links(records, links, pair)
+        outputs = output_paths(str(output), [*pair, "align"])
+    mode = links.mode if links else None
     with open_outputs(outputs) as streams:
-        for size, texts, stats in _encode_chunks(chunks, str(model_path), len(outputs), workers):
-            for stream, text, total, part in zip(streams, texts, result.files.values(), stats, strict=True):
+        for size, texts, stats in _encode_chunks(chunked(records), str(model_path), len(result.files), workers, mode):
+            for stream, text in zip(streams, texts, strict=True):
                 stream.write(text)
+            for total, part in zip(result.files.values(), stats, strict=True):
                 total.add(part)
             result.num_dropped += size - stats[0].num_lines
+            result.num_links += sum(text.count(b"-") for text in texts[len(stats) :])
         if not any(total.num_tokens for total in result.files.values()):
             raise UserError(f"{', '.join(paths)}: nothing to encode")
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from .text import squeeze
 
 # XLM-R's models begin with these three; fairseq's dictionary brings its own four and the task adds <mask>.
 SPM_SPECIALS = ("<unk>", "<s>", "</s>")
+WORD_BEGIN = "▁"
 FAIRSEQ_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
@@ -68,15 +70,38 @@ class PieceEncoder:
         result = []
         for line, ids in zip(lines, self._model.encode(lines), strict=True):
             if self._unk in ids:
-                result.append(" ".join(self._with_unknown(line, ids)))
+                result.append(" ".join(self._with_unknown(self._model.encode(line, out_type=str), ids)))
             else:
                 result.append(" ".join([self._pieces[index] for index in ids]))
         return result
 
-    def _with_unknown(self, line: str, ids: Sequence[int]) -> list[str]:
+    def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
+        """For each line its pieces, those of ``encode``, and the characters of the line as given that each stands for.
+
+        A piece has the characters from its begin to before its end: none for a mark of a word's beginning that stands
+        alone where no space is. The pieces that normalisation makes of one character all have that character.
+        """
+        return [self._spans(line) for line in lines]
+
+    def _spans(self, line: str) -> tuple[list[str], list[int], list[int]]:
+        positions = _positions(line)
+        mapping = self._model.encode(squeeze(line), return_type="offset_mapping")
+        row = self._with_unknown(mapping["pieces"], mapping["ids"])
+        begins, ends = [], []
+        following = (0, 0)
+        for piece, (begin, end) in zip(reversed(row), reversed(mapping["offsets"]), strict=True):
+            if begin < end:
+                following = (positions[begin], positions[end - 1] + 1)
+            elif piece == WORD_BEGIN:
+                following = (positions[begin], positions[begin])
+            begins.append(following[0])
+            ends.append(following[1])
+        return row, begins[::-1], ends[::-1]
+
+    def _with_unknown(self, pieces: Sequence[str], ids: Sequence[int]) -> list[str]:
         """Unknown pieces as they stand in the text, so that fairseq-preprocess counts them too."""
         row = []
-        for piece, index in zip(self._model.encode(line, out_type=str), ids, strict=True):
+        for piece, index in zip(pieces, ids, strict=True):
             if index == self._unk:
                 self.num_unknown += 1
                 self.unknown_characters.update(piece)
@@ -84,3 +109,13 @@ class PieceEncoder:
                     piece = "<unk>"
             row.append(piece)
         return row
+
+
+def _positions(line: str) -> list[int]:
+    """Where each character of ``squeeze(line)`` stands in the line, and where its end does."""
+    positions: list[int] = []
+    end = 0
+    for match in re.finditer(r"\S+", line):
+        begin, end = match.span()
+        positions.extend(range(begin - bool(positions), end))
+    return [*positions, end]

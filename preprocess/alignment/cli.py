@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import click
 
-from .. import encode as encoding
 from ..commands import num_cores, parse_columns
 from ..errors import UserError
 from ..text import parse_pair

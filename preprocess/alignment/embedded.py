@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from ..errors import UserError
 from .aligners import Aligner
 from .pharaoh import Link, format_links
 from .shards import Pair, new_folder, read_shard
+from .symmetrize import thot
 
 PACKAGE = "sil-thot"
 NUM_ITERATIONS = 5  # fast_align's default
@@ -28,27 +28,24 @@ class Embedded(Aligner):
     """
 
     def __init__(self) -> None:
-        _thot()
+        thot("alignment")
 
     def settings(self) -> dict[str, Any]:
         return {PACKAGE: version(PACKAGE), "iterations": NUM_ITERATIONS}
 
     def train(self, shards: Sequence[Path], model: Path, direction: str) -> None:
-        thot = _thot().FastAlignModel()
-        thot.variational_bayes = True
-        num_pairs = 0
+        aligner = thot("alignment").FastAlignModel()
+        aligner.variational_bayes = True
         for shard in shards:
             for pair in read_shard(shard):
                 if all(pair):
-                    thot.add_sentence_pair(*_sides(pair, direction))
-                    num_pairs += 1
-        if num_pairs:
-            thot.start_training()
-            for _ in range(NUM_ITERATIONS):
-                thot.train()
-            thot.end_training()
+                    aligner.add_sentence_pair(*_sides(pair, direction))
+        aligner.start_training()
+        for _ in range(NUM_ITERATIONS):
+            aligner.train()
+        aligner.end_training()
         with new_folder(model) as folder:
-            if not thot.print(str(folder / _MODEL)):
+            if not aligner.print(str(folder / _MODEL)):
                 raise UserError(f"{model}: the alignment model cannot be written; is the disk full?")
 
     def align(self, shard: Path, model: Path, direction: str) -> list[str]:
@@ -73,18 +70,9 @@ def _sides(pair: Pair, direction: str) -> tuple[list[str], list[str]]:
 
 @lru_cache(maxsize=1)  # the shards of one direction are aligned before those of the other
 def _load(model: Path) -> Any:
-    thot = _thot().FastAlignModel()
-    if not thot.load(str(model / _MODEL)):
+    aligner = thot("alignment").FastAlignModel()
+    if not aligner.load(str(model / _MODEL)):
         raise UserError(
             f"{model}: the alignment model cannot be read; remove the work folder {model.parent} and start again"
         )
-    return thot
-
-
-def _thot() -> Any:
-    try:
-        return importlib.import_module("thot.alignment")
-    except ImportError as error:
-        raise UserError(
-            "the embedded aligner needs sil-thot: pip install 'fairseq_xling[align]', or give --aligner fast_align"
-        ) from error
+    return aligner

@@ -181,7 +181,7 @@ def _write(
     pool: ProcessPoolExecutor,
     workers: int,
 ) -> Result:
-    result = Result({path: 0 for path in outputs[2:]})
+    result = Result(dict.fromkeys(outputs[2:], 0))
     with open_outputs(outputs) as streams, steps("symmetrize", len(shards)) as progress:
         for columns, num_empty in _ordered(
             pool, workers, _symmetrize_shard, ((shard, directions, heuristics) for shard in shards)
@@ -204,7 +204,10 @@ def _symmetrize_shard(shard: Path, directions: Sequence[str], heuristics: Sequen
     for pair, *lines in zip(read_shard(shard), *files, strict=True):
         num_empty += not all(pair)
         links = [parse_links(line, str(shard)) for line in lines]
-        symmetric = [format_links(symmetrize(*links, heuristic)) for heuristic in heuristics]
+        symmetric = [
+            format_links(symmetrize(links[0], links[1], len(pair[0]), len(pair[1]), heuristic))
+            for heuristic in heuristics
+        ]
         for column, line in zip(columns, [*map(" ".join, pair), *lines, *symmetric], strict=True):
             column.append(line)
     return columns, num_empty
