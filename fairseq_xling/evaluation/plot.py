@@ -1,4 +1,4 @@
-"""``xling plot``: pictures of training logs, and the figure helpers of the reports."""
+"""``xling plot``: pictures of training logs and of word embeddings, and the figure helpers of the reports."""
 
 from __future__ import annotations
 
@@ -22,15 +22,27 @@ _NUMBER = re.compile(r"([A-Za-z][\w.\->]*)[= ](-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|
 
 def figure(title: str, x_label: str, y_label: str) -> Any:
     """Axes of a new figure that needs no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    new = Figure(figsize=(7, 4.5), layout="constrained")
-    FigureCanvasAgg(new)
-    axes = new.subplots()
+    axes = _new_figure(7, 4.5).subplots()
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
     axes.grid(alpha=0.3)
     return axes
+
+
+def panels(titles: Sequence[str]) -> list[Any]:
+    """Square axes side by side in a new figure that needs no display; `save` any of them to save all."""
+    axes = _new_figure(6 * len(titles), 6).subplots(1, len(titles), squeeze=False)[0]
+    for place, title in zip(axes, titles, strict=True):
+        place.set_title(title)
+    return list(axes)
+
+
+def _new_figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    new = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(new)
+    return new
 
 
 def save(axes: Any, path: Path) -> None:
@@ -131,7 +143,7 @@ def _columns(points: list[tuple[float, float]]) -> tuple[list[float], list[float
 
 @click.group()
 def plot() -> None:
-    """Draw training curves."""
+    """Draw training curves and word embeddings."""
 
 
 @plot.command()
@@ -149,3 +161,44 @@ def curves(logs: tuple[str, ...], out: str) -> None:
     """
     draw_curves([Path(log) for log in logs], Path(out))
     click.echo(f"wrote {out}")
+
+
+@plot.command()
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    required=True,
+    metavar="NAME=PATH",
+    help="A panel: its name, and a .pt file or a model's folder (fairseq or transformers); repeatable.",
+)
+@click.option("--words", required=True, metavar="PREFIX", help="Tokenised text PREFIX.A and PREFIX.B, line by line.")
+@click.option("--pair", required=True, metavar="A-B", help="The languages; links point from A to B.")
+@click.option("--alignment", required=True, metavar="FILE", help="Links i-j of each line (Pharaoh format, 0-based).")
+@click.option("--out", required=True, metavar="PNG", help="The picture to write; the numbers go to a .csv beside it.")
+@click.option(
+    "--pairs", "num_pairs", type=click.IntRange(min=2), default=20, show_default=True, help="Word pairs to draw."
+)
+@click.option(
+    "--stopwords",
+    multiple=True,
+    metavar="LANG=FILE",
+    help="Stop words, one a line, instead of those of stopwordsiso; repeatable.",
+)
+@click.option(
+    "--perplexity",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of t-SNE [default: 30, or a third of the other words if that is less]",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of t-SNE.")
+def embeddings(**flags: Any) -> None:
+    """Draw the word embeddings of frequent aligned word pairs, a panel for each checkpoint.
+
+    \b
+    Example:
+      xling plot embeddings --checkpoint before=mbert --checkpoint after=out/checkpoint_best.pt \\
+        --pair en-de --words train --alignment train.en-de.links --out out/embeddings.png
+    """
+    from .embeddings.run import run
+
+    run(**flags)

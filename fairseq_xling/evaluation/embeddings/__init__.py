@@ -1,0 +1,1 @@
+"""``xling plot embeddings``: word embeddings of frequent aligned word pairs (WEAM, section 4 and Figure 2)."""
