@@ -131,11 +131,11 @@ binarise_mono() {
         --trainpref "$ENCODED/mono/train.$1" --validpref "$ENCODED/mono/valid.$1" --destdir "{}" --workers "$WORKERS"
 }
 
-# binarise_pair A B: $ENCODED/para/{train,valid}.A-B.{A,B} -> $DATA_BIN/para/A-B
+# binarise_pair A B [OPTION...]: $ENCODED/para/{train,valid}.A-B.{A,B} -> $DATA_BIN/para/A-B
 binarise_pair() {
     once "$DATA_BIN/para/$1-$2" fairseq-preprocess --user-dir "$USER_DIR" -s "$1" -t "$2" \
         --srcdict "$DATA_BIN/dict.txt" --tgtdict "$DATA_BIN/dict.txt" --trainpref "$ENCODED/para/train.$1-$2" \
-        --validpref "$ENCODED/para/valid.$1-$2" --destdir "{}" --workers "$WORKERS"
+        --validpref "$ENCODED/para/valid.$1-$2" --destdir "{}" --workers "$WORKERS" "${@:3}"
 }
 
 # in_parallel N FUNCTION ITEM...: FUNCTION with the words of each ITEM, N at a time; fails if one of them does

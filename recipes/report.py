@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from fairseq_xling.evaluation.alignment.gold import parse_test_set
+from fairseq_xling.evaluation.alignment.links import parse_links
+from fairseq_xling.evaluation.alignment.metrics import LinkCounts
 from fairseq_xling.evaluation.plot import figure, save
 from fairseq_xling.evaluation.report import markdown_provenance, markdown_table, provenance, write_report
 
@@ -23,6 +26,18 @@ LADDER = {
     "camlm_btmlm": ("+ CAMLM + BTMLM", "69.5 / 68.9"),
     "tlm_camlm": ("+ TLM + CAMLM", "-"),  # not in the paper's table: what the last row adds is BTMLM
     "ernie_m": ("+ TLM + CAMLM + BTMLM (ERNIE-M)", "69.8 / 70.1"),
+}
+
+WEAM_ROWS = {
+    "initial": "initial model (MMLM)",
+    "tlm": "+ TLM",
+    "weam": "+ WEAM",
+    "word_alignment": "+ word-aligned similarity (Cao et al., 2020)",
+}
+WEAM_METRICS = {
+    "retrieval_acc_xx_en": "Retrieval, French to English",
+    "retrieval_acc_en_xx": "Retrieval, English to French",
+    "aer": "Alignment error rate",
 }
 
 
@@ -216,6 +231,83 @@ def transfer_table(transfers: dict[str, list[dict[str, Any]]]) -> list[str]:
         f"alone; mean ± standard deviation of {number} fine-tuning seeds.",
         markdown_table(["objectives", *names], table),
     ]
+
+
+@main.command()
+@click.option("--out", required=True, type=click.Path(exists=True, path_type=Path), help="The recipe's folder.")
+@click.option("--rows", required=True, help="Objectives, separated by spaces.")
+@click.option("--seeds", required=True, help="Seeds, separated by spaces.")
+@click.option("--aligner", required=True, help="The statistical aligner and how its directions were combined.")
+@click.option("--note", "notes", multiple=True, help="A sentence about the settings.")
+def weam(out: Path, rows: str, seeds: str, aligner: str, notes: tuple[str, ...]) -> None:
+    """WEAM against its baselines: retrieval and the alignment error rate of the states, before and after."""
+    numbers = [int(seed) for seed in seeds.split()]
+    folders = [("initial", 1, out / "initial")]
+    folders += [(row, seed, out / f"{row}-{seed}") for row in rows.split() for seed in numbers]
+    entries = [
+        {"row": row, "metric": metric, "layer": layer, "seed": seed, "value": value}
+        for row, seed, folder in folders
+        for metric, layer, value in weam_metrics(folder)
+    ]
+    entries.append({"row": "aligner", "metric": "aer", "layer": None, "seed": None, "value": aligner_aer(out)})
+    retrieval = read_results(out / "initial" / "retrieval")
+    layers = range(retrieval["settings"]["num_layers"] + 1)
+    results = {"recipe": "mini/weam", **provenance(seed=None), "seeds": numbers, "rows": entries}
+
+    def values(row: str, metric: str, layer: int) -> list[float]:
+        return [e["value"] for e in entries if (e["row"], e["metric"], e["layer"]) == (row, metric, layer)]
+
+    names = {row: WEAM_ROWS[row] for row in ("initial", *rows.split())}
+    parts = [
+        "# WEAM against TLM on the Hansards",
+        f"Retrieval accuracy@1 among {retrieval['test_sets'][0]['sentences']} held-out French-English pairs, and alignment error rate (AER, "
+        "lower is better) of the states on the trial set of WPT-2003, mutual argmax of word states, all in per cent; "
+        f"{'mean ± standard deviation of ' if len(numbers) > 1 else ''}{len(numbers)} seed{'s' * (len(numbers) > 1)}. Layer 0 are "
+        "the embeddings. " + " ".join(notes),
+    ]
+    for metric, title in WEAM_METRICS.items():
+        table = [[name, *(percent(values(row, metric, layer)) for layer in layers)] for row, name in names.items()]
+        parts += [f"## {title}", markdown_table(["model", *(f"layer {layer}" for layer in layers)], table)]
+        axes = figure(title, "layer (0: embeddings)", "per cent")
+        for row, name in names.items():
+            axes.plot(layers, [100 * mean(values(row, metric, layer)) for layer in layers], marker="o", label=name)
+        axes.set_xticks(layers)
+        axes.legend()
+        save(axes, out / f"{metric}.png")
+        parts.append(f"![{title}]({metric}.png)")
+    parts += [
+        f"The statistical aligner ({aligner}) has an AER of {percent(values('aligner', 'aer', None))} on the same pairs.",  # type: ignore[arg-type]
+        "## Embeddings of frequent word pairs (WEAM, Figure 2)",
+        "![Word embeddings before and after](embeddings.png)",
+        *ending(out, results),
+    ]
+    write_report(out, results, "\n\n".join(parts))
+
+
+def weam_metrics(folder: Path) -> list[tuple[str, int, float]]:
+    """(metric, layer, value) of a model's two evaluations."""
+    (test_set,) = read_results(folder / "alignment")["test_sets"]
+    (scores,) = test_set["scores"].values()
+    averages = [entry for entry in metrics_of(read_results(folder / "retrieval")) if entry[0] in WEAM_METRICS]
+    return averages + [("aer", layer, value) for layer, value in enumerate(scores["aer"])]
+
+
+def aligner_aer(out: Path) -> float:
+    """AER of the statistical aligner's links on the trial set."""
+    gold = parse_test_set(
+        f"trial={','.join(str(out / 'gold' / f'trial.{side}') for side in ('e', 'f', 'wa'))}", "wpt"
+    ).read()
+    lines = (out / "align" / "trial").read_text(encoding="utf-8").splitlines()
+    found = [
+        {link for _, link, _ in parse_links(line, f"trial:{number}")} for number, line in enumerate(lines, start=1)
+    ]
+    counts = LinkCounts(
+        sum(map(len, found)),
+        sum(len(links & pair.sure) for links, pair in zip(found, gold, strict=True)),
+        sum(len(links & pair.possible) for links, pair in zip(found, gold, strict=True)),
+        sum(len(pair.sure) for pair in gold),
+    )
+    return counts.scores()["aer"]
 
 
 def metrics_of(evaluation: dict[str, Any]) -> list[tuple[str, int, float]]:
