@@ -63,17 +63,6 @@ for lang in "${PAIRS[@]}"; do
 done
 [[ $DRY_RUN ]] || mkdir -p "$OUT/logs"
 
-# download URL FILE: continues what was cut off
-download() {
-    if [[ ! $DRY_RUN && -e $2.part ]]; then echo "continuing ${2##*/}"; fi
-    [[ $DRY_RUN || ! -e $2 ]] || return 0
-    note curl -L --fail --retry 5 -C - -o "$2" "$1"
-    [[ -z $DRY_RUN ]] || return 0
-    mkdir -p "${2%/*}"
-    curl -L --fail --retry 5 -C - --silent --show-error -o "$2.part" "$1" || die "$1 cannot be downloaded to $2"
-    mv "$2.part" "$2"
-}
-
 # ---- vocabulary: XLM-R's (A.2), and the models that base and large start from ---------------------------------------
 
 stage "XLM-R"

@@ -14,6 +14,7 @@ from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
 from fairseq_xling.tasks import XlingTaskConfig
 from tests.conftest import ROOT
 
+PRETRAINING = ("ernie-m.md", "weam.md")
 BY_ARCHITECTURE = {"encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads"}
 NOT_OURS = {"_name", "data", "seed", "save_dir"}  # fairseq's own; data is the positional argument
 
@@ -27,22 +28,22 @@ def options(*configs: type) -> dict[str, object]:
     }
 
 
-def documented(page: str) -> dict[str, str]:
-    """Option -> default, of the tables of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+def documented(*pages: str) -> dict[str, str]:
+    """Option -> default, of the tables of some pages."""
+    text = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
     return dict(re.findall(r"^\| `--([\w-]+)(?: \w+)?` \| ([^|]*?) \|", text, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize(
-    ("page", "configs"),
+    ("pages", "configs"),
     [
-        ("ernie-m.md", (XlingTaskConfig, XlingModelConfig)),
-        ("retrieval.md", (RetrievalTaskConfig,)),
-        ("finetuning.md", (QuestionAnsweringConfig, WarmupLinearConfig, LayerwiseAdamConfig)),
+        (PRETRAINING, (XlingTaskConfig, XlingModelConfig)),
+        (("retrieval.md",), (RetrievalTaskConfig,)),
+        (("finetuning.md",), (QuestionAnsweringConfig, WarmupLinearConfig, LayerwiseAdamConfig)),
     ],
 )
-def test_every_option_is_documented(page: str, configs: tuple[type, ...]) -> None:
-    found = documented(page)
+def test_every_option_is_documented(pages: tuple[str, ...], configs: tuple[type, ...]) -> None:
+    found = documented(*pages)
     for name, default in options(*configs).items():
         shown = found[name.replace("_", "-")].strip("`")
         if default is None or name in BY_ARCHITECTURE:
@@ -57,4 +58,4 @@ def test_every_option_is_documented(page: str, configs: tuple[type, ...]) -> Non
 
 def test_no_option_is_documented_that_does_not_exist() -> None:
     known = {name.replace("_", "-") for name in options(XlingTaskConfig, XlingModelConfig)}
-    assert set(documented("ernie-m.md")) <= known
+    assert set(documented(*PRETRAINING)) <= known

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# WEAM for English and German (WEAM, §3.1): mBERT trained further on Europarl v7, 1.9 million pairs, aligned with fast_align.
+#
+# Expected, zero-shot: MLQA German EM / F1 49.7 / 64.3 (mBERT + TLM 48.4 / 63.1), XNLI German 74.5 (73.5); Tables 1 and 2.
+# Duration: not given in the paper, not measured. Variables: common.sh.
+
+TARGET=de
+EUROPARL=${EUROPARL:-https://www.statmt.org/europarl/v7}
+
+corpus() {
+    download "$EUROPARL/de-en.tgz" "$OUT/raw/de-en.tgz"
+    once "$OUT/raw/europarl-v7.de-en.en" tar -xzf "$OUT/raw/de-en.tgz" -C "$OUT/raw"
+    once "$OUT/raw/en" cp "$OUT/raw/europarl-v7.de-en.en" "{}"
+    once "$OUT/raw/de" cp "$OUT/raw/europarl-v7.de-en.de" "{}"
+}
+source "$(dirname "$0")/common.sh"
