@@ -12,7 +12,7 @@ from .errors import UserError
 
 # name -> (module:attribute, line in `xling --help`), in the order of the work; a leading dot = this package.
 COMMANDS = {
-    "vocab": (".commands:vocab", "Train a SentencePiece vocabulary, or take XLM-R's."),
+    "vocab": (".commands:vocab", "Train a SentencePiece vocabulary, or take XLM-R's, BERT's or XLM's."),
     "align": (".alignment.cli:align", "Align the words of sentence pairs."),
     "encode": (".commands:encode", "Turn raw text into pieces for fairseq-preprocess."),
     "convert": ("fairseq_xling.interop.cli:convert", "Convert checkpoints between fairseq and transformers."),

@@ -11,8 +11,10 @@ from . import encode as encoding
 from . import piece_links
 from . import vocab as vocabulary
 from .errors import UserError
+from .fastbpe import FastBPEFiles
 from .progress import bar
 from .text import expand, parse_pair
+from .wordpiece import WordPieceFiles
 
 
 def num_cores() -> int:
@@ -30,6 +32,26 @@ def parse_columns(text: str | None, pair: tuple[str, str] | None) -> list[int]:
     return columns
 
 
+def _tokeniser(
+    model: str | None, wordpiece: str | None, lowercase: bool, fastbpe: str | None, fastbpe_vocab: str | None
+) -> encoding.Tokeniser:
+    """What the options of ``xling encode`` name. Raises UserError unless it is one tokeniser."""
+    given = {"--model": model, "--wordpiece": wordpiece, "--fastbpe": fastbpe}
+    named = [option for option, value in given.items() if value]
+    if len(named) != 1:
+        raise UserError(f"give exactly one of {', '.join(given)}, not {' and '.join(named) or 'none'}")
+    if lowercase and not wordpiece:
+        raise UserError(f"--lowercase is of --wordpiece, not of {named[0]}: leave it out")
+    if fastbpe_vocab and not fastbpe:
+        raise UserError(f"--fastbpe-vocab is of --fastbpe, not of {named[0]}: leave it out")
+    if wordpiece:
+        return WordPieceFiles(wordpiece, lowercase)
+    if fastbpe:
+        return FastBPEFiles(fastbpe, fastbpe_vocab)
+    assert model
+    return model
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -41,6 +63,9 @@ Examples:
   xling encode --model $SPM --pair en-de --input a.en --input a.de --output enc/para/train
   xling encode --model $SPM --pair en-de --format tsv --input a.tsv --output enc/para/train
   xling encode --model $SPM --pair en-de --format tmx --input a.tmx.gz --output enc/para/train
+  # BERT's pieces, fastBPE's (tokenised text, as XLM's)
+  xling encode --wordpiece mbert/vocab.txt --input train.en --output enc/mono/train.en
+  xling encode --fastbpe codes --fastbpe-vocab vocab --input train.tok.en --output enc/mono/train.en
   # word alignments become links between pieces, enc/para/train.align
   xling encode --model $SPM --pair en-fr --input a.en --input a.fr --words align/train \\
       --alignment align/train.grow-diag-final-and --output enc/para/train
@@ -53,7 +78,13 @@ Examples:
 fairseq-preprocess reads plain files only: leave its inputs uncompressed.
 """
 )
-@click.option("--model", required=True, metavar="SPM", help="SentencePiece model, from xling vocab or XLM-R's own.")
+@click.option("--model", metavar="SPM", help="SentencePiece model, from xling vocab or XLM-R's own.")
+@click.option(
+    "--wordpiece", metavar="VOCAB", help="BERT's vocab.txt instead; its tokenizer_config.json beside it is read too."
+)
+@click.option("--lowercase", is_flag=True, help="With --wordpiece: lower-case and strip accents, as uncased BERT.")
+@click.option("--fastbpe", metavar="CODES", help="fastBPE's codes instead; the text must be tokenised, as XLM's is.")
+@click.option("--fastbpe-vocab", metavar="VOCAB", help="fastBPE's vocabulary: no other pieces are made, as XLM does.")
 @click.option(
     "--input", "inputs", required=True, multiple=True, metavar="FILE",
     help="Raw text, or a quoted glob pattern; .gz .bz2 .xz .zst are decompressed. Repeat it for several "
@@ -84,7 +115,11 @@ fairseq-preprocess reads plain files only: leave its inputs uncompressed.
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: all cores]")
 def encode(
-    model: str,
+    model: str | None,
+    wordpiece: str | None,
+    lowercase: bool,
+    fastbpe: str | None,
+    fastbpe_vocab: str | None,
     inputs: Sequence[str],
     output: str,
     kind: str,
@@ -95,11 +130,12 @@ def encode(
     mode: str | None,
     workers: int | None,
 ) -> None:
-    """Turn raw text into SentencePiece pieces, ready for fairseq-preprocess.
+    """Turn raw text into pieces, ready for fairseq-preprocess: SentencePiece's, BERT's or fastBPE's.
 
     Uses all cores and little memory, whatever the size of the text. Pairs with an empty side are dropped and
     counted. The last lines printed are sentences, tokens and the share of <unk> of each file.
     """
+    tokeniser = _tokeniser(model, wordpiece, lowercase, fastbpe, fastbpe_vocab)
     langs = parse_pair(pair) if pair else None
     if columns is not None and kind != "tsv":
         raise UserError(f"--columns {columns}: --format {kind} has no columns; give --format tsv, or leave it out")
@@ -108,7 +144,7 @@ def encode(
     links = piece_links.WordLinks(alignment, words, mode or "first") if alignment else None
     with bar("encode", [path for pattern in inputs for path in expand(pattern)]) as progress:
         result = encoding.encode_files(
-            model,
+            tokeniser,
             inputs,
             output,
             kind,
@@ -140,6 +176,9 @@ Examples:
       --output data-bin
   # take XLM-R's vocabulary: the same ids as xlmr.base and xlmr.large
   xling vocab --from-spm xlmr.base/sentencepiece.bpe.model --output data-bin
+  # take a BERT model's, or XLM's
+  xling vocab --from-wordpiece mbert/vocab.txt --output data-bin
+  xling vocab --from-fastbpe vocab --output data-bin
 
 The number of fairseq symbols is --size + 2: <pad> and <mask> are added, as in XLM-R (250,000 + 2).
 """
@@ -150,7 +189,10 @@ The number of fairseq symbols is --size + 2: <pad> and <mask> are added, as in X
     "segments in LANG are taken. Repeat it.",
 )  # fmt: skip
 @click.option("--from-spm", metavar="SPM", help="Take this SentencePiece model instead of training one.")
-@click.option("--output", required=True, metavar="DIR", help="Folder for sentencepiece.bpe.model and dict.txt.")
+@click.option("--from-wordpiece", metavar="VOCAB", help="Take this vocab.txt of a BERT model.")
+@click.option("--lowercase", is_flag=True, help="With --from-wordpiece: it is of an uncased model.")
+@click.option("--from-fastbpe", metavar="VOCAB", help="Take this vocabulary of fastBPE, as XLM's.")
+@click.option("--output", required=True, metavar="DIR", help="Folder for dict.txt and the file it comes from.")
 @click.option("--size", type=click.IntRange(min=4), metavar="N", help="Pieces, <unk> <s> </s> included.")
 @click.option(
     "--sampling-alpha", type=click.FloatRange(0, 1), default=0.3, show_default=True, metavar="A",
@@ -167,19 +209,28 @@ The number of fairseq symbols is --size + 2: <pad> and <mask> are added, as in X
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the draw of lines.")
 def vocab(
-    inputs: Sequence[str], from_spm: str | None, output: str, size: int | None, sampling_alpha: float,
-    max_sentences: int, character_coverage: float, seed: int,
+    inputs: Sequence[str], from_spm: str | None, from_wordpiece: str | None, lowercase: bool, from_fastbpe: str | None,
+    output: str, size: int | None, sampling_alpha: float, max_sentences: int, character_coverage: float, seed: int,
 ) -> None:  # fmt: skip
     """Make the vocabulary: a SentencePiece model and fairseq's dict.txt.
 
     Trains a unigram model on several languages, small ones sampled up (--input, --size), or takes an
-    existing XLM-R model and writes its exact dictionary (--from-spm). The same input and options give the
-    same bytes.
+    existing one and writes its exact dictionary: of an XLM-R model (--from-spm), of a BERT model
+    (--from-wordpiece), or of fastBPE (--from-fastbpe). The same input and options give the same bytes.
     """
-    if bool(inputs) == bool(from_spm):
-        raise UserError("give either --input LANG=FILE (train) or --from-spm MODEL (take an existing one)")
+    if sum(map(bool, (inputs, from_spm, from_wordpiece, from_fastbpe))) != 1:
+        raise UserError(
+            "give either --input LANG=FILE (train) or one of --from-spm MODEL, --from-wordpiece VOCAB, --from-fastbpe VOCAB "
+            "(take an existing one)"
+        )
+    if lowercase and not from_wordpiece:
+        raise UserError("--lowercase is of --from-wordpiece: leave it out")
     if from_spm:
         num_symbols = vocabulary.take(from_spm, output)
+    elif from_wordpiece:
+        num_symbols = vocabulary.take_wordpiece(from_wordpiece, output, lowercase)
+    elif from_fastbpe:
+        num_symbols = vocabulary.take_fastbpe(from_fastbpe, output)
     else:
         if size is None:
             raise UserError("--size is missing: the number of pieces, for example --size 32000")

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from . import piece_links, spm
 from .errors import UserError
+from .fastbpe import FastBPEFiles
 from .text import (
     Advance,
     expand,
@@ -23,6 +25,7 @@ from .text import (
     read_tsv,
     split_compression,
 )
+from .wordpiece import WordPieceFiles
 
 FORMATS = ("lines", "cc100", "tsv", "tmx")
 CHUNK_RECORDS = 2_000
@@ -30,6 +33,21 @@ CHUNK_CHARACTERS = 1 << 18
 UNKNOWN_LIMIT = 0.003  # of the tokens; above it the vocabulary does not fit the text
 
 Record = tuple[str, ...]
+# what the pieces come from: a SentencePiece model, or the files of another tokeniser
+Tokeniser = str | Path | WordPieceFiles | FastBPEFiles
+
+
+class Encoder(Protocol):
+    """Turns lines into space-separated pieces and counts what the vocabulary does not know."""
+
+    num_unknown: int
+    unknown_characters: Counter[str]
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+
+    def encode(self, lines: Sequence[str]) -> list[str]:
+        """One string of pieces for each line."""
 
 
 @dataclass
@@ -103,17 +121,20 @@ def chunked(
         yield chunk
 
 
-_encoders: list[spm.PieceEncoder] = []  # one for each side; of this worker process
+_encoders: list[Encoder] = []  # one for each side; of this worker process
 
 
-def _start_worker(model_path: str, num_columns: int) -> None:
+def make_encoders(tokeniser: Tokeniser, number: int) -> Sequence[Encoder]:
+    """That many encoders over one model. Raises UserError if a file of it is missing or wrong."""
+    if isinstance(tokeniser, WordPieceFiles | FastBPEFiles):
+        return tokeniser.encoders(number)
+    model = spm.load(str(tokeniser))
+    return [spm.PieceEncoder(model) for _ in range(number)]
+
+
+def _start_worker(tokeniser: Tokeniser, num_columns: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _load_encoders(model_path, num_columns)
-
-
-def _load_encoders(model_path: str, num_columns: int) -> None:
-    model = spm.load(model_path)
-    _encoders[:] = [spm.PieceEncoder(model) for _ in range(num_columns)]
+    _encoders[:] = make_encoders(tokeniser, num_columns)
 
 
 def _encode_chunk(chunk: list[Record], mode: str | None = None) -> tuple[list[bytes], list[Stats]]:
@@ -149,16 +170,16 @@ def _encode_linked(chunk: list[Record], mode: str) -> list[list[str]]:
 
 
 def _encode_chunks(
-    chunks: Iterable[list[Record]], model_path: str, num_columns: int, workers: int, mode: str | None = None
+    chunks: Iterable[list[Record]], tokeniser: Tokeniser, num_columns: int, workers: int, mode: str | None = None
 ) -> Iterator[tuple[int, list[bytes], list[Stats]]]:
     """Yield (records read, texts, counts) of every chunk in order, with at most 2 x workers in flight."""
     if workers == 1:
-        _load_encoders(model_path, num_columns)
+        _encoders[:] = make_encoders(tokeniser, num_columns)
         for chunk in chunks:
             yield len(chunk), *_encode_chunk(chunk, mode)
         return
     # Not Pool.imap: it would read the whole input ahead of the workers.
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(model_path, num_columns))
+    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(tokeniser, num_columns))
     pending: deque[tuple[int, Future[tuple[list[bytes], list[Stats]]]]] = deque()
     try:
         for chunk in chunks:
@@ -208,7 +229,7 @@ def check_arguments(
 
 
 def encode_files(
-    model_path: str | Path,
+    tokeniser: Tokeniser,
     inputs: Sequence[str],
     output: str | Path,
     kind: str = "lines",
@@ -221,7 +242,7 @@ def encode_files(
     """Encode raw text into one file of pieces, or two with ``pair``; the same whatever the number of workers.
 
     Args:
-        model_path: SentencePiece model in XLM-R's convention.
+        tokeniser: SentencePiece model in XLM-R's convention, or the files of another tokeniser.
         inputs: files or glob patterns; with ``pair`` and ``lines``, first and second side in turn.
         output: the file, or for a pair the prefix before ``.<lang>``; a compression suffix is honoured.
         kind: one of ``FORMATS``.
@@ -232,7 +253,7 @@ def encode_files(
     Raises:
         UserError: for any wrong input; nothing is written then.
     """
-    spm.load(str(model_path))  # complain here rather than in every worker
+    make_encoders(tokeniser, 1)  # complain here rather than in every worker
     paths = [path for pattern in inputs for path in expand(pattern)]
     outputs = output_paths(str(output), pair)
     check_arguments(kind, paths, outputs, pair, columns)
@@ -245,7 +266,7 @@ def encode_files(
         outputs = output_paths(str(output), [*pair, "align"])
     mode = links.mode if links else None
     with open_outputs(outputs) as streams:
-        for size, texts, stats in _encode_chunks(chunked(records), str(model_path), len(result.files), workers, mode):
+        for size, texts, stats in _encode_chunks(chunked(records), tokeniser, len(result.files), workers, mode):
             for stream, text in zip(streams, texts, strict=True):
                 stream.write(text)
             for total, part in zip(result.files.values(), stats, strict=True):

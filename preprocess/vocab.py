@@ -1,4 +1,4 @@
-"""``xling vocab``: a SentencePiece model and its fairseq dictionary, in XLM-R's convention.
+"""``xling vocab``: a SentencePiece model and its fairseq dictionary, in XLM-R's convention; or another's dictionary.
 
 SentencePiece ids are ``<unk> <s> </s>`` + pieces; fairseq's are ``<s> <pad> </s> <unk>`` + ``dict.txt``. With
 the pieces in order in ``dict.txt``, fairseq id = SentencePiece id + 1, XLM-R's layout.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import IO
 
 import sentencepiece
 
-from . import spm
+from . import fastbpe, spm, wordpiece
 from .errors import UserError
 from .text import Advance, expand, open_outputs, read_lines, read_tmx, split_compression, squeeze
 
@@ -145,6 +145,30 @@ def take(model: str, output: str | Path) -> int:
         return _write(Path(model).read_bytes(), streams, model)
 
 
+def take_wordpiece(vocab: str, output: str | Path, lowercase: bool = False) -> int:
+    """Copy a BERT model's ``vocab.txt`` with its options and write its dictionary; returns the number of symbols."""
+    model = wordpiece.load(vocab, lowercase)
+    names = (wordpiece.VOCAB_NAME, wordpiece.OPTIONS_NAME, DICT_NAME)
+    content = Path(vocab).read_bytes()
+    with open_outputs([Path(output, name) for name in names]) as streams:
+        for stream, data in zip(streams, (content, model.options.to_bytes()), strict=False):
+            stream.write(data)
+        return _write_dictionary(((symbol, 1) for symbol in wordpiece.symbols(model.pieces)), streams[-1])
+
+
+def take_fastbpe(vocab: str, output: str | Path) -> int:
+    """Write the dictionary of fastBPE's vocabulary, with its counts; returns the number of symbols."""
+    tokens = fastbpe.read_vocabulary(vocab)
+    with open_outputs([Path(output, DICT_NAME)]) as (stream,):
+        return _write_dictionary(tokens, stream)
+
+
+def _write_dictionary(symbols: Iterable[tuple[str, int]], stream: IO[bytes]) -> int:
+    lines = [f"{symbol} {count}\n" for symbol, count in symbols]
+    stream.write("".join(lines).encode())
+    return len(lines)
+
+
 def _outputs(folder: str | Path) -> AbstractContextManager[Sequence[IO[bytes]]]:
     return open_outputs([Path(folder, MODEL_NAME), Path(folder, DICT_NAME)])
 
@@ -154,8 +178,7 @@ def _write(proto: bytes, streams: Sequence[IO[bytes]], name: str) -> int:
     model_stream, dict_stream = streams
     model_stream.write(proto)
     # XLM-R's dict.txt has a count of 1 everywhere too: fairseq keeps the order of the file.
-    dict_stream.write("".join(f"{symbol} 1\n" for symbol in symbols).encode())
-    return len(symbols)
+    return _write_dictionary(((symbol, 1) for symbol in symbols), dict_stream)
 
 
 def _explain(error: RuntimeError, size: int) -> UserError | RuntimeError:

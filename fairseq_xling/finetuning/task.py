@@ -170,7 +170,7 @@ class FinetuneTask(BatchingTask):
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
         """The model that is fine-tuned, in its own shape, with the head of the task; dropouts are the options'."""
-        for name in (*SHAPE_FIELDS, "encoder_normalize_before", "max_positions"):
+        for name in (*SHAPE_FIELDS, "encoder_normalize_before", "layer_norm_eps", "max_positions"):
             setattr(cfg, name, getattr(self.loaded.model.cfg, name))
         model = super().build_model(cfg, from_checkpoint)
         state = self.loaded.model.state_dict()

@@ -22,6 +22,9 @@ class XlingModelConfig(FairseqDataclass):
     encoder_normalize_before: bool = field(
         default=False, metadata={"help": "pre-norm layers (RoBERTa and XLM-R are post-norm)"}
     )
+    layer_norm_eps: float = field(
+        default=1e-5, metadata={"help": "epsilon of every layer norm (fairseq, XLM-R: 1e-5; BERT: 1e-12)"}
+    )
     max_positions: int = II("task.max_positions")
 
 
@@ -33,5 +36,7 @@ SHAPES = {
     "large": (24, 1024, 4096, 16),
 }
 # aliases that name a paper's model; more come with their objectives
-ALIASES = {"camlm_base": "base", "btmlm_base": "base"}
+ALIASES = {"camlm_base": "base", "btmlm_base": "base", "weam_base": "base"}
+# WEAM goes on with mBERT (WEAM, §3.1), which has BERT's epsilon
+EPSILONS = {"weam_base": 1e-12}
 SHAPE_FIELDS = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads")

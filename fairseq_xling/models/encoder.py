@@ -113,10 +113,10 @@ class EncoderLayer(nn.Module):
         dim, ffn = cfg.encoder_embed_dim, cfg.encoder_ffn_embed_dim
         self.normalize_before = cfg.encoder_normalize_before
         self.self_attn = SelfAttention(cfg)
-        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn_layer_norm = nn.LayerNorm(dim, cfg.layer_norm_eps)
         self.fc1 = nn.Linear(dim, ffn)
         self.fc2 = nn.Linear(ffn, dim)
-        self.final_layer_norm = nn.LayerNorm(dim)
+        self.final_layer_norm = nn.LayerNorm(dim, cfg.layer_norm_eps)
         self.dropout = Dropout(cfg.dropout)
         self.activation_dropout = Dropout(cfg.activation_dropout)
 
@@ -147,10 +147,10 @@ class SentenceEncoder(nn.Module):
         # RoBERTa's position offset: the first token stands at pad + 1
         self.embed_positions = nn.Embedding(cfg.max_positions + pad + 1, dim, padding_idx=pad)
         self.embed_languages: nn.Embedding | None = None
-        self.layernorm_embedding = None if cfg.encoder_normalize_before else nn.LayerNorm(dim)
+        self.layernorm_embedding = None if cfg.encoder_normalize_before else nn.LayerNorm(dim, cfg.layer_norm_eps)
         self.dropout = Dropout(cfg.dropout)
         self.layers = nn.ModuleList(EncoderLayer(cfg) for _ in range(cfg.encoder_layers))
-        self.layer_norm = nn.LayerNorm(dim) if cfg.encoder_normalize_before else None
+        self.layer_norm = nn.LayerNorm(dim, cfg.layer_norm_eps) if cfg.encoder_normalize_before else None
 
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the mask-language table (design: language of a ``<mask>``): row 0 = no language, zero-initialised."""
@@ -233,11 +233,11 @@ def _split(x: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
 class LMHead(nn.Module):
     """RoBERTa's masked-LM head; its output matrix is the word embedding."""
 
-    def __init__(self, embed_tokens: nn.Embedding):
+    def __init__(self, embed_tokens: nn.Embedding, layer_norm_eps: float = 1e-5):
         super().__init__()
         num_symbols, dim = embed_tokens.weight.shape
         self.dense = nn.Linear(dim, dim)
-        self.layer_norm = nn.LayerNorm(dim)
+        self.layer_norm = nn.LayerNorm(dim, layer_norm_eps)
         self.weight = embed_tokens.weight
         self.bias = nn.Parameter(torch.zeros(num_symbols))
 

@@ -12,7 +12,7 @@ from fairseq.models import BaseFairseqModel, register_model, register_model_arch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .config import ALIASES, SHAPE_FIELDS, SHAPES, XlingModelConfig
+from .config import ALIASES, EPSILONS, SHAPE_FIELDS, SHAPES, XlingModelConfig
 from .encoder import EncoderInput, LMHead, SentenceEncoder
 from .heads import HEADS, ExchangeHead
 
@@ -73,7 +73,7 @@ class XlingModel(BaseFairseqModel):
     def add_lm_head(self) -> None:
         """Add the masked-LM head unless it is there."""
         if self.encoder.lm_head is None:
-            self.encoder.lm_head = LMHead(self.encoder.sentence_encoder.embed_tokens)
+            self.encoder.lm_head = LMHead(self.encoder.sentence_encoder.embed_tokens, self.cfg.layer_norm_eps)
             _init_bert(self.encoder.lm_head.dense)
 
     def add_exchange_head(self) -> None:
@@ -175,7 +175,7 @@ class XlingModel(BaseFairseqModel):
         if theirs != ours:
             raise UserError(
                 f"the checkpoint's vocabulary has {theirs} symbols, dict.txt with <mask> has {ours}: use the dict.txt and "
-                "sentencepiece.bpe.model the checkpoint was trained with, or start without it"
+                "the tokeniser the checkpoint was trained with, or start without it"
             )
         theirs, ours = rows.get("embed_positions.weight", (0, 0))
         if theirs < ours:
@@ -223,8 +223,12 @@ def rename_old_keys(state_dict: dict[str, Tensor]) -> None:
 def _register_shapes() -> None:
     for name, shape in {**SHAPES, **{alias: SHAPES[size] for alias, size in ALIASES.items()}}.items():
 
-        def fill(args: Namespace, shape: tuple[int, ...] = shape) -> None:
-            for field, value in zip(SHAPE_FIELDS, shape, strict=True):
+        options: dict[str, Any] = dict(zip(SHAPE_FIELDS, shape, strict=True))
+        if name in EPSILONS:
+            options["layer_norm_eps"] = EPSILONS[name]
+
+        def fill(args: Namespace, options: dict[str, Any] = options) -> None:
+            for field, value in options.items():
                 setattr(args, field, getattr(args, field, value))
 
         register_model_architecture("xling", name if name in ALIASES else f"xling_{name}")(fill)
