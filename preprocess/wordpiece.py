@@ -97,7 +97,9 @@ def check_vocabulary(pieces: list[str], source: str | Path) -> list[str]:
     lines: dict[str, int] = {}
     for number, piece in enumerate(pieces, 1):
         if not piece.strip():
-            raise UserError(f"{source}:{number}: the line is empty; every line is a piece: delete it, or copy the file again")
+            raise UserError(
+                f"{source}:{number}: the line is empty; every line is a piece: delete it, or copy the file again"
+            )
         if piece in lines:
             raise UserError(
                 f"{source}:{number}: the piece {piece!r} stands in line {lines[piece]} already; every line must be another piece"

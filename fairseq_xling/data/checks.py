@@ -1,4 +1,4 @@
-"""Start-up checks that name the cause when data, dictionary, SentencePiece model and languages disagree."""
+"""Start-up checks that name the cause when data, dictionary, tokeniser and languages disagree."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from fairseq.data import Dictionary
 from fairseq.data.indexed_dataset import MMapIndexedDataset, _code_to_dtype
+
+from fairseq_xling_preprocess import wordpiece
 
 from ..errors import UserError
 
@@ -135,6 +137,21 @@ def check_sentencepiece(dictionary: Dictionary, model_path: Path, dict_path: Pat
         )
 
 
+def check_wordpiece(dictionary: Dictionary, vocab_path: Path, dict_path: Path) -> None:
+    """Require that dict.txt lists the pieces of BERT's vocab.txt (without its specials), in order.
+
+    Raises:
+        UserError: with the first difference, or the file is not a vocabulary of BERT.
+    """
+    symbols = [symbol for symbol in dictionary.symbols[dictionary.nspecial :] if symbol != "<mask>"]
+    difference = first_difference(symbols, wordpiece.symbols(wordpiece.read_vocabulary(vocab_path)))
+    if difference:
+        raise UserError(
+            f"{dict_path} does not belong to {vocab_path}, the WordPiece vocabulary of another model: {difference}; copy the vocab.txt "
+            f"of this model there, or make dict.txt with `xling vocab --from-wordpiece {vocab_path.name}`"
+        )
+
+
 def check_unknown_share(dataset: MMapIndexedDataset, unk: int, vocabulary_size: int, name: str) -> None:
     """Sample a corpus: warn above 3 per mille of <unk>, refuse above 10 % or ids beyond the dictionary.
 
@@ -157,8 +174,8 @@ def check_unknown_share(dataset: MMapIndexedDataset, unk: int, vocabulary_size: 
     share = unknown / max(seen, 1)
     if share > UNK_FAIL_SHARE:
         raise UserError(
-            f"{name}: {share:.1%} of the tokens are <unk>; the text was not encoded with the SentencePiece model of this dictionary: "
-            "encode it again with `xling encode --model` and the model in the data-bin"
+            f"{name}: {share:.1%} of the tokens are <unk>; the text was not encoded with the tokeniser of this dictionary: encode it "
+            "again with `xling encode` and the SentencePiece model or vocab.txt in the data-bin"
         )
     if share > UNK_WARN_SHARE:
         logger.warning(

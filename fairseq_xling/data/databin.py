@@ -12,10 +12,17 @@ from fairseq.data import Dictionary, data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDataset
 
 from ..errors import UserError
-from .checks import check_index, check_same_dictionary, check_sentencepiece, check_unknown_share, read_dictionary
+from .checks import (
+    check_index,
+    check_same_dictionary,
+    check_sentencepiece,
+    check_unknown_share,
+    check_wordpiece,
+    read_dictionary,
+)
 from .masking import Symbols
 
-MODEL_FILES = ("dict.txt", "sentencepiece.bpe.model", "languages.txt")
+MODEL_FILES = ("dict.txt", "sentencepiece.bpe.model", "vocab.txt", "tokenizer_config.json", "languages.txt")
 
 
 def load_dictionary(path: Path) -> Dictionary:
@@ -92,6 +99,8 @@ class DataBin:
         model = self.root / "sentencepiece.bpe.model"
         if model.is_file():
             check_sentencepiece(self.dictionary, model, self.root / "dict.txt")
+        if (self.root / "vocab.txt").is_file():
+            check_wordpiece(self.dictionary, self.root / "vocab.txt", self.root / "dict.txt")
         self.mono_languages = sorted(
             {p.name for shard in self.shards for p in (shard / "mono").glob("*") if p.is_dir()}
         )

@@ -1,6 +1,6 @@
 """Extractive question answering: SQuAD, MLQA, XQuAD, TyDiQA-GoldP.
 
-``<s> question </s> </s> context </s>``; a long context is read through several overlapping windows, and the best span of
+``<s> question </s> </s> context </s>`` (BERT: ``<s> question </s> context </s>``); a long context is read through several overlapping windows, and the best span of
 all windows is the answer (Devlin et al., 2019; the sliding window of BERT's SQuAD reader).
 
 Axes: R rows (windows), M candidates of all rows, C candidates of the longest row. A row's candidates are ``<s>``, which
@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.pairs import join_pair
+from ..data.pairs import join_pair, num_pair_specials
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel, Pieces
+from ..interop.checkpoint import LoadedModel
+from ..interop.tokenizer import Pieces
 from .benchmarks import Benchmark
 from .examples import Row
 from .formulation import Formulation
@@ -102,7 +103,8 @@ class QuestionAnswering(Formulation):
         super().__init__(loaded, benchmark, [], max_positions)
         self.limits = limits or SpanLimits()
         self.limits.check()
-        least = self.limits.max_question_length + self.least_context + 4
+        self.num_specials = num_pair_specials(loaded.num_separators)
+        least = self.limits.max_question_length + self.least_context + self.num_specials
         if max_positions < least:
             raise UserError(
                 f"--max-positions {max_positions} (or the model's own limit) leaves no room for a context beside "
@@ -141,14 +143,15 @@ class QuestionAnswering(Formulation):
 
     def _windows(self, length: int, question: int) -> list[tuple[int, int]]:
         """Windows of as many pieces as fit, ``--doc-stride`` apart; closer where they would overlap by less than half."""
-        room = self.max_positions - 4 - question
+        room = self.max_positions - self.num_specials - question
         stride = min(self.limits.doc_stride, room // 2)
         last = max(0, -(-(length - room) // stride))
         return [(n * stride, min(n * stride + room, length)) for n in range(last + 1)]
 
     def _row(self, question: np.ndarray, context: np.ndarray, begin: int, span: tuple[int, int]) -> Row:
-        tokens, _ = join_pair(question, context, self.symbols)
-        candidates = np.concatenate([[0], np.arange(len(context)) + len(question) + 3])
+        separators = self.loaded.num_separators
+        tokens, _ = join_pair(question, context, self.symbols, separators)
+        candidates = np.concatenate([[0], np.arange(len(context)) + len(question) + 1 + separators])
         first, last = (position - begin for position in span)
         inside = first >= 0 and last < len(context)
         return Row(tokens, candidates, np.array([first + 1, last + 1] if inside else [0, 0]))

@@ -22,7 +22,7 @@ _CHUNK = 10_000  # records encoded at once
 
 
 class SequenceClassification(Formulation):
-    """``<s> x </s> </s> y </s>`` or ``<s> x </s>``; what is too long is cut, the longer side first."""
+    """``<s> x </s> </s> y </s>`` (one ``</s>`` between them for BERT) or ``<s> x </s>``; what is too long is cut, the longer side first."""
 
     head = "sequence"
 
@@ -48,8 +48,9 @@ class SequenceClassification(Formulation):
         if second is None:
             kept = first[: self.max_positions - 2]
             return np.concatenate([[self.symbols.bos], kept, [self.symbols.eos]]), len(kept) < len(first)
-        keep_first, keep_second = fair_lengths(len(first), len(second), self.max_positions)
-        tokens, _ = join_pair(first[:keep_first], second[:keep_second], self.symbols)
+        separators = self.loaded.num_separators
+        keep_first, keep_second = fair_lengths(len(first), len(second), self.max_positions, separators)
+        tokens, _ = join_pair(first[:keep_first], second[:keep_second], self.symbols, separators)
         return tokens, keep_first + keep_second < len(first) + len(second)
 
     def losses(self, logits: Tensor, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:

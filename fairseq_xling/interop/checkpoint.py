@@ -6,20 +6,14 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from fairseq.data import Dictionary
-from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 
-from fairseq_xling_preprocess import spm
-from fairseq_xling_preprocess.text import squeeze
-
-from ..data.checks import check_sentencepiece
 from ..data.databin import load_dictionary, load_languages
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
@@ -27,19 +21,11 @@ from ..models import XlingModel, XlingModelConfig
 from ..models.heads import HEADS
 from ..models.xling import rename_old_keys
 from .labels import LABELS, read_labels
-from .vocabulary import SENTENCEPIECE
+from .tokenizer import SENTENCEPIECE, Pieces, Tokenizer, load_tokenizer
 
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
-_DROPOUTS = ("dropout", "attention_dropout", "activation_dropout")
-
-
-class Pieces(NamedTuple):
-    """A text as symbols: piece t stands for the characters ``begins[t]`` to ``ends[t] - 1``. Arrays (T,) of int64."""
-
-    ids: np.ndarray
-    begins: np.ndarray
-    ends: np.ndarray
+_NUMBERS = ("dropout", "attention_dropout", "activation_dropout", "layer_norm_eps")
 
 
 @dataclass(frozen=True)
@@ -49,10 +35,10 @@ class LoadedModel:
     Attributes:
         model: on the CPU in fp32, with the LM head and the mask-language table if the checkpoint has them.
         dictionary: fairseq's, ``<mask>`` last; ``symbols`` are its special ids.
-        sentencepiece: None if the folder holds no ``sentencepiece.bpe.model``.
+        tokenizer: None if the folder holds neither ``sentencepiece.bpe.model`` nor ``vocab.txt``.
         languages: lines of ``languages.txt``, None without the file.
         path: the file the weights were read from.
-        home: the folder of the dictionary, SentencePiece model and languages; that of ``path``, or the data-bin.
+        home: the folder of the dictionary, tokeniser and languages; that of ``path``, or the data-bin.
         options: what the checkpoint says of its model and task; empty if another program wrote it.
         num_updates: updates it was trained for, None if not known.
         labels: what the outputs of a fine-tuned model's head stand for; None if it has no head or no names for them.
@@ -61,7 +47,7 @@ class LoadedModel:
     model: XlingModel
     dictionary: Dictionary
     symbols: Symbols
-    sentencepiece: SentencePieceProcessor | None
+    tokenizer: Tokenizer | None
     languages: list[str] | None
     path: Path
     home: Path
@@ -73,41 +59,35 @@ class LoadedModel:
         """Symbol ids of each text, int64 (T,), without ``<s>`` and ``</s>``; the same pieces as ``xling encode``.
 
         Raises:
-            UserError: there is no SentencePiece model.
+            UserError: there is no tokeniser.
         """
-        ids, sentencepiece = self._piece_ids, self._sentencepiece()
-        encoded = sentencepiece.encode([squeeze(text) for text in texts])
-        return [ids[np.asarray(row, dtype=np.int64)] for row in encoded]
+        return self.require_tokenizer().encode(texts)
 
     def encode_with_offsets(self, texts: Sequence[str]) -> Iterator[Pieces]:
         """Yield the pieces of each text with the characters they stand for, in Unicode characters of the text as it is.
 
-        The pieces cover the text without gaps, from its first character to its last: white space, and what normalisation
-        deletes, belong to the piece they precede, at the ends of the text to none. A character that normalisation makes
-        several pieces of belongs to the last of them.
+        They are in order. White space, and what normalisation deletes: SentencePiece's pieces take in what precedes them, so
+        that there are no gaps but at the ends of the text; with WordPiece they belong to none. A character that normalisation
+        makes several pieces of belongs to the last of them (SentencePiece) or to each (WordPiece).
 
         Raises:
-            UserError: the model has no SentencePiece model.
+            UserError: there is no tokeniser.
         """
-        ids, sentencepiece = self._piece_ids, self._sentencepiece()
-        for text in texts:
-            mapping = sentencepiece.encode(text, return_type="offset_mapping")
-            offsets = np.array(mapping["offsets"], dtype=np.int64).reshape(-1, 2)
-            yield Pieces(ids[np.array(mapping["ids"], dtype=np.int64)], offsets[:, 0], offsets[:, 1])
+        return self.require_tokenizer().encode_with_offsets(texts)
 
-    def _sentencepiece(self) -> SentencePieceProcessor:
-        if self.sentencepiece is None:
+    @property
+    def num_separators(self) -> int:
+        """``</s>`` between the texts of a pair: 1 for BERT, 2 for XLM-R and RoBERTa."""
+        return 2 if self.tokenizer is None else self.tokenizer.num_separators
+
+    def require_tokenizer(self) -> Tokenizer:
+        """The tokeniser. Raises UserError if there is none."""
+        if self.tokenizer is None:
             raise UserError(
-                f"{self.home / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
-                "copy the SentencePiece model the checkpoint was trained with there"
+                f"{self.home / SENTENCEPIECE}: not found, nor a vocab.txt (BERT), and raw text cannot be encoded without; copy the "
+                "SentencePiece model the checkpoint was trained with there"
             )
-        return self.sentencepiece
-
-    @cached_property
-    def _piece_ids(self) -> np.ndarray:
-        """The dictionary's number of each of SentencePiece's pieces."""
-        model = self._sentencepiece()
-        return np.array([self.dictionary.index(model.id_to_piece(i)) for i in range(len(model))])
+        return self.tokenizer
 
     def sha256(self) -> str:
         """SHA-256 of the weights' file, for results.json."""
@@ -130,11 +110,11 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """Load a model with its dictionary, SentencePiece model and languages.
+    """Load a model with its dictionary, tokeniser and languages.
 
     Args:
         path: a checkpoint of ``fairseq-train``; a folder with ``model.pt`` (as the published XLM-R models) or with
-            checkpoints; or a ``transformers`` folder (``config.json``) of an XLM-R or RoBERTa model.
+            checkpoints; or a ``transformers`` folder (``config.json``) of an XLM-R, RoBERTa or BERT model.
 
     Raises:
         UserError: a file is missing, damaged, of another architecture, or does not fit the others.
@@ -149,10 +129,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     home = _home(file, weights.options)
     dictionary = load_dictionary(home / "dict.txt")
     model = build_model(weights.state, weights.options, dictionary, file)
-    sentencepiece = None
-    if (home / SENTENCEPIECE).is_file():
-        check_sentencepiece(dictionary, home / SENTENCEPIECE, home / "dict.txt")
-        sentencepiece = spm.load(str(home / SENTENCEPIECE))
+    tokenizer = load_tokenizer(home, dictionary)
     languages = load_languages(home / "languages.txt") if (home / "languages.txt").is_file() else None
     table = model.encoder.sentence_encoder.embed_languages
     if table is not None and languages is not None and table.num_embeddings != len(languages) + 1:
@@ -169,7 +146,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             "file that was written with it"
         )
     return LoadedModel(
-        model, dictionary, symbols, sentencepiece, languages, file, home, weights.options, weights.num_updates, labels
+        model, dictionary, symbols, tokenizer, languages, file, home, weights.options, weights.num_updates, labels
     )
 
 
@@ -229,8 +206,8 @@ def _home(file: Path, options: dict[str, Any]) -> Path:
         if (place / "dict.txt").is_file():
             return place
     raise UserError(
-        f"{file.parent / 'dict.txt'}: not found; copy dict.txt, {SENTENCEPIECE} and languages.txt of the checkpoint's "
-        "data-bin there"
+        f"{file.parent / 'dict.txt'}: not found; copy dict.txt, {SENTENCEPIECE} (BERT: vocab.txt) and languages.txt of the "
+        "checkpoint's data-bin there"
     )
 
 
@@ -241,7 +218,7 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
 
     Args:
         state: parameters under today's names.
-        options: ``encoder_attention_heads`` and, if known, dropouts and ``activation_fn``.
+        options: ``encoder_attention_heads`` and, if known, dropouts, ``layer_norm_eps`` and ``activation_fn``.
         source: the checkpoint's file, for messages.
 
     Raises:
@@ -276,7 +253,7 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
         encoder_attention_heads=heads,
         encoder_normalize_before=_PREFIX + "layernorm_embedding.weight" not in state,
         max_positions=len(state[_PREFIX + "embed_positions.weight"]) - dictionary.pad() - 1,
-        **{name: float(options[name]) for name in _DROPOUTS if name in options},
+        **{name: float(options[name]) for name in _NUMBERS if name in options},
     )
     model = XlingModel(cfg, len(dictionary), dictionary.pad())
     if "encoder.lm_head.dense.weight" in state:

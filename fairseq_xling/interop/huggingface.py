@@ -1,4 +1,4 @@
-"""Models of ``transformers`` (XLM-R, RoBERTa): read them, and write either kind of folder.
+"""Models of ``transformers`` (XLM-R, RoBERTa, BERT): read them, and write either kind of folder.
 
 Reading needs ``safetensors`` only; writing for ``transformers`` uses the library itself, so that the folder is what it
 expects.
@@ -11,11 +11,11 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq.data import Dictionary
 from omegaconf import OmegaConf
 from torch import Tensor
 
@@ -25,13 +25,12 @@ from ..models import XlingModel
 from . import vocabulary
 from .checkpoint import LoadedModel, build_model
 from .labels import config_labels, label_options, write_labels
-from .parameters import to_fairseq, to_transformers
+from .parameters import FAMILIES, Family, to_fairseq, to_transformers
+from .tokenizer import SentencePieceTokenizer, Tokenizer, WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
-MODEL_TYPES = ("xlm-roberta", "roberta")
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
-LAYER_NORM_EPS = 1e-5
 # head -> transformers' class for it
 _CLASSES = {"sequence": "ForSequenceClassification", "token": "ForTokenClassification", "span": "ForQuestionAnswering"}
 # transformers' options that change the function, with the only value fairseq's encoder has
@@ -46,40 +45,51 @@ def _library(name: str) -> Any:
 
 
 def load_transformers(folder: Path) -> LoadedModel:
-    """Load an XLM-R or RoBERTa folder of ``transformers`` as this project's model.
+    """Load an XLM-R, RoBERTa or BERT folder of ``transformers`` as this project's model.
 
     Raises:
         UserError: a file is missing or damaged, or the model is of another kind.
     """
     config = _read_config(folder)
     file, state = _read_weights(folder)
-    sentencepiece = None
+    tokenizer: Tokenizer | None = None
     if config["model_type"] == "xlm-roberta":
-        dictionary, sentencepiece = vocabulary.read_xlmr(folder)
+        dictionary, tokenizer = vocabulary.read_xlmr(folder)
+    elif config["model_type"] == "bert":
+        dictionary, tokenizer = vocabulary.read_bert(folder)
     else:
         dictionary = vocabulary.read_roberta(folder)
-    foreign = _foreign_head(state, config)
+    family, heads = FAMILIES[config["model_type"]], _heads(state, config)
     try:
-        state, dropped = to_fairseq({key: state[key] for key in state if key not in foreign}, dictionary.pad())
+        state, dropped = to_fairseq(state, family, dictionary.pad(), heads, _rows(tokenizer))
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
-    _log_dropped([*dropped, *foreign])
+    _log_dropped(dropped)
     options = {
         "encoder_attention_heads": config.get("num_attention_heads"),
         "dropout": config.get("hidden_dropout_prob", 0.1),
         "attention_dropout": config.get("attention_probs_dropout_prob", 0.1),
+        "layer_norm_eps": config.get("layer_norm_eps", 1e-12),  # the default of transformers' configuration classes
     }
     model = build_model(state, options, dictionary, file)
     labels = config_labels(config, model, folder / "config.json")
-    return LoadedModel(model, dictionary, Symbols.of(dictionary), sentencepiece, None, file, folder, labels=labels)
+    return LoadedModel(model, dictionary, Symbols.of(dictionary), tokenizer, None, file, folder, labels=labels)
 
 
-def _foreign_head(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> list[str]:
-    """Parameters of a head that is none of ours though named like one: ``…ForMultipleChoice``'s acts on the pooler."""
+def _heads(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> list[str]:
+    """The heads of ours that the parameters may be of; names alone do not tell: ``…ForMultipleChoice``'s is a ``classifier`` too."""
     names = config.get("architectures")
-    if not names or names[0].endswith(tuple(_CLASSES.values())):
-        return []
-    return [key for key in state if key.startswith(("classifier.", "qa_outputs."))]
+    if names:
+        return [head for head, name in _CLASSES.items() if names[0].endswith(name)]
+    if config["model_type"] != "bert":
+        return list(_CLASSES)
+    # BERT's classifiers of texts and of tokens have one name; the one of texts has a pooler
+    return ["sequence" if any(".pooler." in key for key in state) else "token", "span"]
+
+
+def _rows(tokenizer: Tokenizer | None) -> Tensor | None:
+    """fairseq's id of each of the model's symbols in ``transformers``; None: the same."""
+    return torch.from_numpy(tokenizer.rows) if isinstance(tokenizer, WordPieceTokenizer) else None
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -88,19 +98,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{file}: not a JSON file ({error}); copy or download it again") from error
-    if config.get("model_type") not in MODEL_TYPES:
-        raise UserError(
-            f"{file}: model_type is {config.get('model_type')!r}; only {' and '.join(MODEL_TYPES)} can be read"
-        )
+    if config.get("model_type") not in FAMILIES:
+        raise UserError(f"{file}: model_type is {config.get('model_type')!r}; only {', '.join(FAMILIES)} can be read")
     for option, value in _FIXED.items():
         if config.get(option, value) != value:
             raise UserError(f"{file}: {option} is {config[option]!r}, fairseq's encoder has only {value!r}")
-    # 1e-12 is the default of transformers' configuration classes
-    epsilon = config.get("layer_norm_eps", 1e-12)
-    if epsilon != LAYER_NORM_EPS:
-        logger.warning(
-            f"{file}: layer_norm_eps is {epsilon:g}, here it is {LAYER_NORM_EPS:g}: the states will differ slightly"
-        )
     if config.get("problem_type") not in (None, "single_label_classification"):
         logger.warning(
             f"{file}: problem_type is {config['problem_type']!r}; here the output with the largest logit counts"
@@ -136,9 +138,8 @@ def _log_dropped(keys: list[str]) -> None:
 
 def write_vocabulary(loaded: LoadedModel, folder: Path) -> None:
     """Write ``dict.txt`` and what else belongs to the vocabulary: the tokenizer's files and ``languages.txt``."""
-    if loaded.sentencepiece is not None:
-        proto = vocabulary.read_sentencepiece(loaded.home)
-        (folder / vocabulary.SENTENCEPIECE).write_bytes(proto or loaded.sentencepiece.serialized_model_proto())
+    if loaded.tokenizer is not None:
+        loaded.tokenizer.write(folder)
     elif merges := vocabulary.read_merges(loaded.home):
         (folder / "vocab.bpe").write_text(merges, encoding="utf-8")
         (folder / "encoder.json").write_text(json.dumps(vocabulary.gpt2_numbers(merges)), encoding="utf-8")
@@ -168,10 +169,10 @@ def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
 
 
 def write_transformers(loaded: LoadedModel, folder: Path) -> None:
-    """Write ``config.json``, ``model.safetensors`` and the tokenizer's files of an XLM-R or RoBERTa model.
+    """Write ``config.json``, ``model.safetensors`` and the tokenizer's files of an XLM-R, BERT or RoBERTa model.
 
-    A folder with a SentencePiece model is XLM-R; without one it is RoBERTa, whose tokenizer needs ``vocab.bpe`` beside the
-    checkpoint.
+    A model with a SentencePiece model is XLM-R, with ``vocab.txt`` BERT; with neither it is RoBERTa, whose tokenizer needs
+    ``vocab.bpe`` beside the checkpoint.
 
     Raises:
         UserError: ``transformers`` is not installed, the model has no equal there (pre-norm, several heads), or its tokenizer
@@ -179,12 +180,12 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     """
     library = _library("transformers")
     model_class = _model_class(loaded.model)
-    state, dropped = to_transformers(loaded.model.state_dict())
+    family, rows = _family(loaded.tokenizer), _rows(loaded.tokenizer)
+    state, dropped = to_transformers(loaded.model.state_dict(), family, loaded.dictionary.pad(), rows)
     _log_dropped(dropped)
-    family = "XLMRoberta" if loaded.sentencepiece is not None else "Roberta"
     shape, dictionary = loaded.model.cfg, loaded.dictionary
-    config = getattr(library, f"{family}Config")(
-        architectures=[f"{family}{model_class}"],
+    config = getattr(library, f"{family.classes}Config")(
+        architectures=[f"{family.classes}{model_class}"],
         vocab_size=len(dictionary),
         hidden_size=shape.encoder_embed_dim,
         num_hidden_layers=shape.encoder_layers,
@@ -192,12 +193,10 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
         intermediate_size=shape.encoder_ffn_embed_dim,
         hidden_dropout_prob=shape.dropout,
         attention_probs_dropout_prob=shape.attention_dropout,
-        max_position_embeddings=loaded.model.max_positions() + dictionary.pad() + 1,
-        type_vocab_size=1,
-        layer_norm_eps=LAYER_NORM_EPS,
-        pad_token_id=dictionary.pad(),
-        bos_token_id=dictionary.bos(),
-        eos_token_id=dictionary.eos(),
+        max_position_embeddings=loaded.model.max_positions() + (dictionary.pad() + 1 if family.shifted else 0),
+        type_vocab_size=family.num_types,
+        layer_norm_eps=shape.layer_norm_eps,
+        **_special_ids(loaded),
         **label_options(loaded.labels, loaded.model),
     )
     config.save_pretrained(folder)
@@ -205,6 +204,21 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     _library("safetensors.torch").save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     shutil.copymode(folder / "config.json", folder / "model.safetensors")  # safetensors writes for the owner only
     _write_tokenizer(library, loaded, folder)
+
+
+def _family(tokenizer: Tokenizer | None) -> Family:
+    """The architecture that a model with this tokeniser is of."""
+    if isinstance(tokenizer, SentencePieceTokenizer):
+        return FAMILIES["xlm-roberta"]
+    return FAMILIES["roberta" if tokenizer is None else "bert"]
+
+
+def _special_ids(loaded: LoadedModel) -> dict[str, int]:
+    """``config.json``'s ids of special symbols; BERT's names the padding only."""
+    if isinstance(loaded.tokenizer, WordPieceTokenizer):
+        return {"pad_token_id": loaded.tokenizer.model.pieces.index("[PAD]")}
+    dictionary = loaded.dictionary
+    return {"pad_token_id": dictionary.pad(), "bos_token_id": dictionary.bos(), "eos_token_id": dictionary.eos()}
 
 
 def _model_class(model: XlingModel) -> str:
@@ -218,32 +232,37 @@ def _model_class(model: XlingModel) -> str:
 
 def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:
     limit = {"model_max_length": loaded.model.max_positions()}
-    if loaded.sentencepiece is not None:
+    if isinstance(loaded.tokenizer, WordPieceTokenizer):
+        model = loaded.tokenizer.model
+        expected = {piece: number for number, piece in enumerate(model.pieces)}
+        tokenizer = library.BertTokenizerFast(vocab=expected, **asdict(model.options), **limit)
+        loaded.tokenizer.write(folder)
+    elif loaded.tokenizer is not None:
         _library("google.protobuf")  # transformers reads the SentencePiece model with it
-        (folder / vocabulary.SENTENCEPIECE).write_bytes(loaded.sentencepiece.serialized_model_proto())
+        loaded.tokenizer.write(folder)
         tokenizer = library.XLMRobertaTokenizerFast.from_pretrained(str(folder), **limit)
         expected = loaded.dictionary.indices
     else:
         merges = vocabulary.read_merges(loaded.home)
         if merges is None:
             logger.warning(
-                f"no tokenizer written: {loaded.home} has neither {vocabulary.SENTENCEPIECE} (XLM-R) nor vocab.bpe (RoBERTa); "
-                "put vocab.bpe of GPT-2's encoding there and convert again"
+                f"no tokenizer written: {loaded.home} has none of {vocabulary.SENTENCEPIECE} (XLM-R), vocab.txt (BERT) and vocab.bpe "
+                "(RoBERTa); put vocab.bpe of GPT-2's encoding there and convert again"
             )
             return
         expected = vocabulary.roberta_vocabulary(loaded.dictionary, merges)
         (folder / "vocab.json").write_text(json.dumps(expected, ensure_ascii=False), encoding="utf-8")
         (folder / "merges.txt").write_text(merges, encoding="utf-8")
         tokenizer = library.RobertaTokenizerFast.from_pretrained(str(folder), **limit)
-    _check_numbers(tokenizer.get_vocab(), expected, loaded.dictionary)
+    _check_numbers(tokenizer.get_vocab(), expected)
     tokenizer.save_pretrained(folder)
 
 
-def _check_numbers(found: dict[str, int], expected: dict[str, int], dictionary: Dictionary) -> None:
+def _check_numbers(found: dict[str, int], expected: dict[str, int]) -> None:
     for symbol, number in expected.items():
         if found.get(symbol) != number:
             raise UserError(
                 f"transformers numbers {symbol!r} {found.get(symbol)}, dict.txt {number}: dict.txt does not belong to the tokenizer"
             )
-    if len(found) != len(dictionary):
-        raise UserError(f"transformers' tokenizer has {len(found)} symbols, dict.txt with <mask> has {len(dictionary)}")
+    if len(found) != len(expected):
+        raise UserError(f"transformers' tokenizer has {len(found)} symbols, dict.txt with <mask> has {len(expected)}")

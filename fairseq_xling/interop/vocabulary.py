@@ -1,6 +1,6 @@
 """Vocabularies: fairseq's ``dict.txt`` against the tokenizer files of ``transformers``.
 
-Both number the symbols alike: ``<s> <pad> </s> <unk>``, then the symbols, then ``<mask>``.
+XLM-R and RoBERTa number the symbols as fairseq does: ``<s> <pad> </s> <unk>``, then the symbols, then ``<mask>``.
 
 XLM-R: the symbols are the pieces of ``sentencepiece.bpe.model``. ``transformers`` 5 saves a tokenizer as
 ``tokenizer.json`` alone; the SentencePiece model is then rebuilt from it.
@@ -8,6 +8,10 @@ XLM-R: the symbols are the pieces of ``sentencepiece.bpe.model``. ``transformers
 RoBERTa: ``dict.txt`` lists the numbers that GPT-2's byte-pair encoding gives the symbols, ``vocab.json`` the symbols
 themselves. GPT-2 numbers the 256 bytes first, then the result of each merge (``merges.txt``, at fairseq ``vocab.bpe``) in
 order, then ``<|endoftext|>``; so the merges are enough to go from one to the other.
+
+BERT: the symbols are the lines of ``vocab.txt`` without its specials, see ``preprocess/wordpiece.py``. ``transformers`` 5 has the
+pieces and how text is normalised in ``tokenizer.json``, older versions the first in ``vocab.txt`` and the second in
+``tokenizer_config.json``.
 """
 
 from __future__ import annotations
@@ -18,15 +22,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
 from fairseq.data import Dictionary
 from fairseq.data.encoders.gpt2_bpe_utils import bytes_to_unicode
 
-from fairseq_xling_preprocess import spm
+from fairseq_xling_preprocess import spm, wordpiece
 
 from ..errors import UserError
+from .tokenizer import SENTENCEPIECE, SentencePieceTokenizer, WordPieceTokenizer
 
-SENTENCEPIECE = "sentencepiece.bpe.model"
 MERGES_NAMES = ("vocab.bpe", "merges.txt")
 _END_OF_TEXT = "<|endoftext|>"
 
@@ -79,19 +82,48 @@ def read_sentencepiece(folder: Path) -> bytes | None:
     return data
 
 
-def read_xlmr(folder: Path) -> tuple[Dictionary, sentencepiece.SentencePieceProcessor]:
+def read_xlmr(folder: Path) -> tuple[Dictionary, SentencePieceTokenizer]:
     """Dictionary and SentencePiece model of an XLM-R folder of ``transformers``.
 
     Raises:
         UserError: the folder has neither ``sentencepiece.bpe.model`` nor a Unigram ``tokenizer.json``.
     """
-    proto = read_sentencepiece(folder)
+    proto, source = read_sentencepiece(folder), folder / SENTENCEPIECE
     if proto is None:
         raise UserError(
             f"{folder}: has neither {SENTENCEPIECE} nor a SentencePiece tokenizer.json; copy the tokenizer there"
         )
-    model = spm.from_bytes(proto, str(folder / SENTENCEPIECE))
-    return dictionary_of(spm.pieces(model)), model
+    dictionary = dictionary_of(spm.pieces(spm.from_bytes(proto, str(source))))
+    return dictionary, SentencePieceTokenizer(proto, source, dictionary)
+
+
+def read_bert(folder: Path) -> tuple[Dictionary, WordPieceTokenizer]:
+    """Dictionary and WordPiece vocabulary of a BERT folder of ``transformers``.
+
+    Raises:
+        UserError: the folder has neither ``vocab.txt`` nor a WordPiece ``tokenizer.json``, or the vocabulary is not BERT's.
+    """
+    file = folder / "tokenizer.json"
+    tokenizer = _read_json(file)
+    model = tokenizer.get("model", {})
+    if (folder / wordpiece.VOCAB_NAME).is_file():
+        pieces = wordpiece.read_vocabulary(folder / wordpiece.VOCAB_NAME)
+    elif model.get("type") == "WordPiece":
+        vocab: dict[str, int] = model["vocab"]
+        pieces = wordpiece.check_vocabulary(sorted(vocab, key=lambda piece: vocab[piece]), file)
+    else:
+        raise UserError(
+            f"{folder}: has neither {wordpiece.VOCAB_NAME} nor a WordPiece tokenizer.json; copy the tokenizer there"
+        )
+    normalizer = tokenizer.get("normalizer") or {}
+    if normalizer.get("type") == "BertNormalizer":
+        options = wordpiece.Options(
+            normalizer["lowercase"], normalizer["strip_accents"], normalizer["handle_chinese_chars"]
+        )
+    else:
+        options = wordpiece.read_options(folder) or wordpiece.Options()
+    dictionary = dictionary_of(wordpiece.symbols(pieces))
+    return dictionary, WordPieceTokenizer(wordpiece.WordPiece(pieces, options), dictionary)
 
 
 def gpt2_numbers(merges: str) -> dict[str, int]:

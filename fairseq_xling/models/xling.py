@@ -222,7 +222,6 @@ def rename_old_keys(state_dict: dict[str, Tensor]) -> None:
 
 def _register_shapes() -> None:
     for name, shape in {**SHAPES, **{alias: SHAPES[size] for alias, size in ALIASES.items()}}.items():
-
         options: dict[str, Any] = dict(zip(SHAPE_FIELDS, shape, strict=True))
         if name in EPSILONS:
             options["layer_norm_eps"] = EPSILONS[name]

@@ -166,7 +166,7 @@ class DataBinTask(BatchingTask):
         return self.cfg.max_positions
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Complete the checkpoint folder with the dictionary, SentencePiece model and language list."""
+        """Complete the checkpoint folder with the dictionary, tokeniser and language list."""
         self.complete_folder(path for name in MODEL_FILES if (path := self.data.root / name).is_file())
 
 

@@ -61,12 +61,12 @@ def evaluate(
     beyond the model's positions. With several sentences a fact counts with the share of them that are right.
 
     Args:
-        loaded: a model with an LM head and a SentencePiece model, on the device to use.
+        loaded: a model with an LM head and a tokeniser, on the device to use.
         common_vocabulary: the words that can be objects and predictions; default: every ordinary symbol.
         max_tokens: padded tokens in a batch.
 
     Raises:
-        UserError: the model lacks the head or the SentencePiece model, or no fact is left.
+        UserError: the model lacks the head or the tokeniser, or no fact is left.
     """
     require_lm_head(loaded)
     texts = list(dict.fromkeys(text for relation in relations for fact in relation.facts for text in fact.sentences))

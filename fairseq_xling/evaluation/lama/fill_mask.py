@@ -4,6 +4,9 @@ A sentence is tokenised as in pre-training, with a character that is in no piece
 of that character **and of the blank before it**. So after a blank, and at the start, the model is asked for a piece with its
 blank (``▁Paris``); without one, as in ``(born [MASK])`` without the blank or in Chinese, for a piece without (``Paris``).
 
+WordPiece's pieces do not hold blanks, and BERT takes ``[MASK]`` for a word of its own: the text on either side is tokenised by
+itself, and the model is asked for a piece that begins a word (``Paris``, not ``##Paris``), whether there is a blank or not.
+
 Axes: N sentences, B batch, T tokens, D width, V symbols.
 """
 
@@ -29,7 +32,8 @@ _LOGITS = 256
 
 @dataclass(frozen=True)
 class MaskedSentence:
-    """Symbol ids (T,) without ``<s>`` and ``</s>``, the mask's position in them, and whether a blank went into the mask."""
+    """Symbol ids (T,) without ``<s>`` and ``</s>``, the mask's position in them, and whether it stands for the
+    beginning of a word: a blank went into the mask, or the pieces have no blanks."""
 
     tokens: np.ndarray
     position: int
@@ -40,40 +44,53 @@ class ClozeEncoder:
     """Turns sentences with ``[MASK]`` and the words asked for into symbols.
 
     Args:
-        loaded: a model with its SentencePiece model.
+        loaded: a model with its tokeniser.
+
+    Raises:
+        UserError: it has none.
     """
 
     def __init__(self, loaded: LoadedModel):
         self._loaded = loaded
         self._symbols = loaded.symbols
+        self._tokenizer = loaded.require_tokenizer()
 
     def sentences(self, texts: Sequence[str]) -> list[MaskedSentence]:
         """Encode sentences, each with exactly one ``[MASK]``."""
+        if not self._tokenizer.marks_blanks:
+            sides = zip(*(text.split(GAP) for text in texts), strict=True)
+            return [self._join(*both) for both in zip(*map(self._loaded.encode_text, sides), strict=True)]
         marker = self._marker(texts)
         marked = [text.replace(GAP, marker) for text in texts]
         return [self._place_mask(ids, pieces, marker) for ids, pieces in self._encode(marked)]
 
     def objects(self, words: Sequence[str]) -> list[tuple[int | None, int | None]]:
-        """The symbol of each word without and with a blank before it; None where it is not one piece of the vocabulary."""
+        """The symbol of each word without and with a blank before it; None where it is not one piece of the vocabulary.
+
+        Pieces that hold no blanks are the same in both places.
+        """
+        outside = [self._single(ids) for ids in self._loaded.encode_text(words)]
+        if not self._tokenizer.marks_blanks:
+            return list(zip(outside, outside, strict=True))
         marker = self._marker(words)
         inside = []
         for ids, pieces in self._encode([marker + word for word in words]):
             after = next(number for number, piece in enumerate(pieces) if marker in piece) + 1
             inside.append(self._single(ids[after:]) if pieces[after - 1] == marker else None)
-        outside = [self._single(ids) for ids in self._loaded.encode_text(words)]
         return list(zip(inside, outside, strict=True))
 
     def _encode(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, list[str]]]:
-        encoded = self._loaded.encode_text(texts)
-        assert self._loaded.sentencepiece is not None  # encode_text needs it too
-        pieces = self._loaded.sentencepiece.encode([" ".join(text.split()) for text in texts], out_type=str)
-        return zip(encoded, pieces, strict=True)
+        return zip(self._tokenizer.encode(texts), self._tokenizer.pieces(texts), strict=True)
 
     def _marker(self, texts: Sequence[str]) -> str:
         """A private-use character that is in no piece and no text."""
         used = set("".join(texts))
         known = self._loaded.dictionary.indices
         return next(c for c in map(chr, range(0xE000, 0xF900)) if c not in used and c not in known)
+
+    def _join(self, before: np.ndarray, after: np.ndarray) -> MaskedSentence:
+        tokens = np.concatenate([before, [self._symbols.mask], after]).astype(np.int64)
+        return MaskedSentence(tokens, len(before), True)
 
     def _place_mask(self, ids: np.ndarray, pieces: list[str], marker: str) -> MaskedSentence:
         at = next(number for number, piece in enumerate(pieces) if marker in piece)
