@@ -84,8 +84,8 @@ class LoadedModel:
         """The tokeniser. Raises UserError if there is none."""
         if self.tokenizer is None:
             raise UserError(
-                f"{self.home / SENTENCEPIECE}: not found, nor a vocab.txt (BERT), and raw text cannot be encoded without; copy the "
-                "SentencePiece model the checkpoint was trained with there"
+                f"{self.home / SENTENCEPIECE}: not found, and raw text cannot be encoded without it; "
+                "copy the SentencePiece model (of BERT vocab.txt) the checkpoint was trained with there"
             )
         return self.tokenizer
 

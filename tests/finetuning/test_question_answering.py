@@ -14,7 +14,8 @@ from fairseq_xling.finetuning import question_answering
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.question_answering import QuestionAnswering, SpanLimits, span_of
 from fairseq_xling.finetuning.readers.squad import Answer, Question, read_squad
-from fairseq_xling.interop.checkpoint import Pieces, load_model
+from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.tokenizer import Pieces
 
 from .conftest import SENTENCES, build, make_model_folder, write_lines
 
@@ -88,7 +89,7 @@ def test_labels_of_windows(loaded):
         assert row.target.tolist() == ([first - begin + 1, last - begin + 1] if inside else [0, 0])
         if inside:
             marked = row.tokens[row.positions[row.target[0]] : row.positions[row.target[1]] + 1]
-            assert loaded.sentencepiece.decode([int(piece) - 1 for piece in marked]) == "Buch über die Berge"
+            assert loaded.tokenizer.model.decode([int(piece) - 1 for piece in marked]) == "Buch über die Berge"
     assert kinds == {(True, True), (False, True), (False, False)}, "windows with all, with a part, with nothing of it"
 
 

@@ -266,7 +266,7 @@ def test_several_languages_and_the_checkpoint_folder(finetune, pawsx, tmp_path):
     assert "_sum" not in log
     loaded = load_model(folder)
     assert loaded.labels == ["0", "1"]
-    assert loaded.sentencepiece is not None
+    assert loaded.tokenizer is not None
     assert set(loaded.model.heads) == {"sequence"}
 
 

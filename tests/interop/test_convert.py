@@ -160,11 +160,10 @@ def test_tokenizers_agree_on_real_text(shared_data, tmp_path):
             lines += list(itertools.islice((" ".join(line.split()) for line in stream), 300))
     (tmp_path / "text").write_text("\n".join(lines[::2]), encoding="utf-8")
     vocab.train({"xx": [str(tmp_path / "text")]}, tmp_path, 2000)
-    dictionary, model = vocabulary.read_xlmr(tmp_path)
+    _, model = vocabulary.read_xlmr(tmp_path)
     transformers.XLMRobertaTokenizerFast.from_pretrained(tmp_path).save_pretrained(tmp_path / "hf")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
     rebuilt = vocabulary.read_xlmr(tmp_path / "hf")[1]
-    ids = [dictionary.index(piece) for piece in map(model.id_to_piece, range(len(model)))]
-    expected = [[ids[number] for number in row] for row in model.encode(lines)]
+    expected = [row.tolist() for row in model.encode(lines)]
     assert [row[1:-1] for row in tokenizer(lines)["input_ids"]] == expected
-    assert rebuilt.encode(lines) == model.encode(lines)
+    assert [row.tolist() for row in rebuilt.encode(lines)] == expected

@@ -10,7 +10,7 @@ from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.errors import UserError
 from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.huggingface import write_fairseq, write_transformers
-from fairseq_xling.interop.parameters import to_fairseq, to_transformers
+from fairseq_xling.interop.parameters import FAMILIES, to_fairseq, to_transformers
 from fairseq_xling_preprocess import cli
 from tests.interop.models import (
     HEADS,
@@ -157,11 +157,11 @@ def test_convert_from_transformers_and_back(hf_folder_of, tmp_path, head, named)
 def test_every_parameter_has_its_place(head):
     ours = xling_model(50, head=False, finetuned=head)
     theirs = hf_model("XLMRoberta", 50, HEADS[head][0], num_labels=HEADS[head][1])
-    converted, dropped = to_transformers(ours.state_dict())
+    converted, dropped = to_transformers(ours.state_dict(), FAMILIES["xlm-roberta"], pad=1)
     assert dropped == []
     own = {key: tensor.shape for key, tensor in theirs.state_dict().items() if ".layer." not in key}
     assert {key: tensor.shape for key, tensor in converted.items() if ".layer." not in key} == own
-    back, dropped = to_fairseq(converted, pad=1)
+    back, dropped = to_fairseq(converted, FAMILIES["xlm-roberta"], 1, [head])
     assert dropped == []
     assert_same_weights(ours.state_dict(), back)
 

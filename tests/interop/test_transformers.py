@@ -10,7 +10,7 @@ from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.errors import UserError
 from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.huggingface import write_fairseq, write_transformers
-from fairseq_xling.interop.parameters import to_fairseq, to_transformers
+from fairseq_xling.interop.parameters import FAMILIES, to_fairseq, to_transformers
 from tests.interop.models import (
     POSITIONS,
     assert_same_outputs,
@@ -22,6 +22,8 @@ from tests.interop.models import (
 )
 
 transformers = pytest.importorskip("transformers")
+
+XLMR = FAMILIES["xlm-roberta"]
 
 
 def written(write, loaded, folder):
@@ -124,24 +126,24 @@ def test_language_table_is_dropped_with_a_message(model_folder, vocabulary, tmp_
 def test_every_parameter_has_its_place():
     ours = xling_model(50)
     theirs = hf_model("XLMRoberta", 50)
-    converted, dropped = to_transformers(ours.state_dict())
+    converted, dropped = to_transformers(ours.state_dict(), XLMR, pad=1)
     assert dropped == []
     tied = {"lm_head.decoder.weight", "lm_head.decoder.bias"}
     assert theirs.state_dict().keys() - tied <= converted.keys()
-    back, dropped = to_fairseq(converted, pad=1)
+    back, dropped = to_fairseq(converted, XLMR, 1, [])
     assert dropped == []
     assert_same_weights(ours.state_dict(), back)
 
 
 def test_pre_norm_has_no_equal():
     with pytest.raises(UserError, match="pre-norm"):
-        to_transformers(xling_model(50, encoder_normalize_before=True).state_dict())
+        to_transformers(xling_model(50, encoder_normalize_before=True).state_dict(), XLMR, pad=1)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("model_type", "bert", "model_type is 'bert'"),
+        ("model_type", "electra", "model_type is 'electra'; only xlm-roberta, roberta, bert can be read"),
         ("hidden_act", "relu", "hidden_act is 'relu'"),
         ("num_attention_heads", 5, "encoder_attention_heads is 5"),
     ],
@@ -163,11 +165,17 @@ def test_untied_output_is_refused(hf_folder):
         load_model(hf_folder)
 
 
-def test_other_epsilon_is_reported(hf_folder, caplog):
+def test_the_epsilon_of_layer_norm_is_kept(hf_folder, tmp_path):
+    """An epsilon so large that the states show it."""
     config = json.loads((hf_folder / "config.json").read_text())
-    (hf_folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-12}))
-    load_model(hf_folder)
-    assert "layer_norm_eps is 1e-12, here it is 1e-05" in caplog.text
+    (hf_folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 0.1}))
+    theirs = transformers.XLMRobertaForMaskedLM.from_pretrained(hf_folder).eval()
+    fairseq = written(write_fairseq, load_model(hf_folder), tmp_path / "fairseq")
+    loaded = load_model(fairseq)
+    assert loaded.model.cfg.layer_norm_eps == 0.1
+    assert_same_outputs(theirs, loaded.model, padded_batch(len(loaded.dictionary)))
+    back = written(write_transformers, loaded, tmp_path / "back")
+    assert json.loads((back / "config.json").read_text())["layer_norm_eps"] == 0.1
 
 
 def test_damaged_and_missing_files(hf_folder):

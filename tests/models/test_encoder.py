@@ -275,6 +275,21 @@ def test_architectures_are_registered(name):
     assert found == (layers, dim, ffn, heads)
 
 
+@pytest.mark.parametrize(("name", "epsilon"), [("weam_base", 1e-12), ("xling_base", 1e-5), ("btmlm_base", 1e-5)])
+def test_weam_has_the_epsilon_of_bert(name, epsilon):
+    args = Namespace()
+    ARCH_CONFIG_REGISTRY[name](args)
+    cfg = XlingModelConfig(encoder_layers=1, encoder_embed_dim=8, encoder_attention_heads=2, max_positions=8)
+    cfg.layer_norm_eps = getattr(args, "layer_norm_eps", cfg.layer_norm_eps)
+    model = XlingModel(cfg, 10, 1)
+    model.add_lm_head()
+    norms = [module.eps for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert norms == [epsilon] * 4  # of the embeddings, two of the layer, of the LM head
+    other = Namespace(layer_norm_eps=1e-6)
+    ARCH_CONFIG_REGISTRY[name](other)
+    assert other.layer_norm_eps == 1e-6
+
+
 def test_the_papers_shapes():
     """ERNIE-M, Table 11: layers, hidden size, feed-forward size, heads."""
     assert SHAPES["small"] == (6, 768, 3072, 12)
