@@ -16,7 +16,8 @@ import torch
 
 from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling_preprocess import vocab
-from tests.interop.models import checkpoint_of, hf_model, xling_model
+from tests.interop.models import checkpoint_of, hf_bert, hf_model, xling_model
+from tests.wordpieces import PIECES, write_wordpieces
 
 SENTENCES = [
     "The river flows through the old town.",
@@ -95,4 +96,36 @@ def hf_roberta_folder(tmp_path: Path) -> Path:
     hf_model("Roberta", len(names)).save_pretrained(folder)
     (folder / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES]) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def hf_bert_folder_of(tmp_path: Path) -> Callable[..., Path]:
+    """``hf_bert_folder_of(model_class, …)`` makes a BERT folder of transformers with a hand-made vocabulary."""
+    import transformers
+
+    def make(model_class: str, lowercase: bool = False, **options: Any) -> Path:
+        folder = tmp_path / "hf_bert"
+        hf_bert(len(PIECES), model_class, **options).save_pretrained(folder)
+        numbers = {piece: number for number, piece in enumerate(PIECES)}
+        transformers.BertTokenizerFast(vocab=numbers, do_lower_case=lowercase).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def hf_bert_folder(hf_bert_folder_of: Callable[..., Path]) -> Path:
+    """A BERT folder of transformers with an LM head."""
+    return hf_bert_folder_of("ForMaskedLM")
+
+
+@pytest.fixture
+def bert_folder(tmp_path: Path) -> Path:
+    """A folder of this project's model with an LM head and a WordPiece vocabulary."""
+    folder = tmp_path / "bert"
+    vocab.take_wordpiece(str(write_wordpieces(folder)), folder)
+    (folder / "languages.txt").write_text("de\nen\n")
+    model = xling_model(len(load_dictionary(folder / "dict.txt")), layer_norm_eps=1e-12)
+    torch.save(checkpoint_of(model), folder / "model.pt")
     return folder

@@ -90,6 +90,24 @@ def hf_model(family: str, size: int, model_class: str = "ForMaskedLM", **options
     return model.eval()
 
 
+def hf_bert(size: int, model_class: str = "ForMaskedLM", **options: Any) -> Any:
+    """A tiny BERT of transformers with random weights everywhere, token types too, and BERT's epsilon."""
+    import transformers
+
+    config = transformers.BertConfig(
+        vocab_size=size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=POSITIONS,
+        **options,
+    )
+    model = getattr(transformers, f"Bert{model_class}")(config)
+    randomize(model, seed=2)
+    return model.eval()
+
+
 def padded_batch(size: int, lengths: tuple[int, ...] = (POSITIONS, 9, 5, 1)) -> Tensor:
     """Random symbols (4, 24) between <s> and </s>, right-padded to the longest."""
     generator = torch.Generator().manual_seed(5)
