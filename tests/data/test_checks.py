@@ -15,10 +15,12 @@ from fairseq_xling.data.checks import (
     check_same_dictionary,
     check_sentencepiece,
     check_unknown_share,
+    check_wordpiece,
     first_difference,
 )
 from fairseq_xling.errors import UserError
 from tests.helpers import FIRST, MASK, UNK, random_sentences, write_corpus, write_dict
+from tests.wordpieces import PIECES, write_wordpieces
 
 
 @pytest.fixture
@@ -170,6 +172,25 @@ def test_not_a_sentencepiece_model(tmp_path):
     (tmp_path / "sentencepiece.bpe.model").write_text("nonsense")
     with pytest.raises(UserError, match=r"bpe\.model: not a SentencePiece model"):
         check_sentencepiece(dictionary(["a"]), tmp_path / "sentencepiece.bpe.model", tmp_path / "dict.txt")
+
+
+def test_wordpieces_and_dictionary(tmp_path):
+    path = write_wordpieces(tmp_path)
+    words = [piece for piece in PIECES if piece not in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")]
+    check_wordpiece(dictionary([*words, "<mask>"]), path, tmp_path / "dict.txt")
+    other = list(words)
+    other[4], other[5] = other[5], other[4]
+    with pytest.raises(UserError) as caught:
+        check_wordpiece(dictionary(other), path, tmp_path / "dict.txt")
+    message = str(caught.value)
+    assert "dict.txt does not belong to" in message
+    assert f"the WordPiece vocabulary of another model: symbol 4 is {words[5]!r} against {words[4]!r}" in message
+    assert "make dict.txt with `xling vocab --from-wordpiece vocab.txt`" in message
+    with pytest.raises(UserError, match=rf"the first {len(words) - 1} symbols agree"):
+        check_wordpiece(dictionary(words[:-1]), path, tmp_path / "dict.txt")
+    write_wordpieces(tmp_path, [piece for piece in PIECES if piece != "[SEP]"])
+    with pytest.raises(UserError, match=r"vocab\.txt: has no line \[SEP\]"):
+        check_wordpiece(dictionary(words), path, tmp_path / "dict.txt")
 
 
 def corpus_with_unknowns(folder: Path, every: int) -> data_utils.FairseqDataset:

@@ -9,6 +9,7 @@ import pytest
 from fairseq_xling.data.databin import DataBin, Pair, load_dictionary, load_languages
 from fairseq_xling.errors import UserError
 from tests.helpers import MASK, random_sentences, write_corpus, write_data_bin, write_dict
+from tests.wordpieces import write_wordpieces
 
 
 @pytest.fixture
@@ -177,6 +178,15 @@ def test_sentencepiece_model_is_checked(folder):
     (folder / "sentencepiece.bpe.model").write_text("nonsense")
     with pytest.raises(UserError, match="not a SentencePiece model"):
         DataBin(str(folder))
+
+
+def test_wordpiece_vocabulary_is_checked(folder):
+    write_wordpieces(folder)
+    with pytest.raises(UserError, match="the WordPiece vocabulary of another model: symbol 0 is 'w0' against"):
+        DataBin(str(folder))
+    words = [f"w{number}" for number in range(40)]
+    write_wordpieces(folder, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words, "[MASK]"])
+    DataBin(str(folder))
 
 
 def test_ids_and_unknowns_are_checked(folder):
