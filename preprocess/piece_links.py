@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
+from typing import Any
 
 from .alignment.pharaoh import Link, check_links, format_links, parse_links
 from .alignment.words import split_words, visible
@@ -46,7 +47,7 @@ def with_links(
         UserError: a file has another number of lines than there are pairs.
     """
     files = [links.file, *(f"{links.words}.{lang}" for lang in pair if links.words is not None)]
-    rows = zip_longest(records, *map(read_lines, files))
+    rows: Iterator[tuple[Any, ...]] = zip_longest(records, *map(read_lines, files))
     for number, (record, line, *words) in enumerate(rows, 1):
         if record is None or line is None or None in words:
             lengths = _lengths((record, line, *words), number, rows)
