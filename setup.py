@@ -36,7 +36,7 @@ setup(
         "xopen>=2.0",
     ],
     extras_require={
-        "report": ["matplotlib>=3.8"],
+        "report": ["matplotlib>=3.8", "scikit-learn>=1.2", "stopwordsiso>=0.6"],
         "convert": ["protobuf>=4", "transformers>=4.45"],
         "search": ["faiss-cpu>=1.8"],
     },

@@ -177,7 +177,7 @@ def curves(logs: tuple[str, ...], out: str) -> None:
 @click.option("--alignment", required=True, metavar="FILE", help="Links i-j of each line (Pharaoh format, 0-based).")
 @click.option("--out", required=True, metavar="PNG", help="The picture to write; the numbers go to a .csv beside it.")
 @click.option(
-    "--pairs", "num_pairs", type=click.IntRange(min=2), default=20, show_default=True, help="Word pairs to draw."
+    "--pairs", "num_pairs", type=click.IntRange(2, 1000), default=20, show_default=True, help="Word pairs to draw."
 )
 @click.option(
     "--stopwords",
@@ -190,7 +190,6 @@ def curves(logs: tuple[str, ...], out: str) -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="Of t-SNE [default: 30, or a third of the other words if that is less]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of t-SNE.")
 def embeddings(**flags: Any) -> None:
     """Draw the word embeddings of frequent aligned word pairs, a panel for each checkpoint.
 

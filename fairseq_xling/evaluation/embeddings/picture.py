@@ -28,6 +28,11 @@ class Panel:
     positions: Array
     similarity: Similarity
 
+    @property
+    def title(self) -> str:
+        near = self.similarity
+        return f"{self.name}: cosine of partners {near.cosine.mean():.2f}, of others {near.others:.2f}"
+
 
 def draw_panels(
     content: Sequence[Panel], pairs: Sequence[WordPair], languages: tuple[str, str], path: Path
@@ -42,7 +47,7 @@ def draw_panels(
     """
     sides = [pair.first for pair in pairs], [pair.second for pair in pairs]
     fonts, missing = fonts_for({character for side in sides for word in side for character in word})
-    axes = panels([f"{panel.name} (mean cosine {panel.similarity.cosine.mean():.2f})" for panel in content])
+    axes = panels([panel.title for panel in content])
     for place, panel in zip(axes, content, strict=True):
         halves = panel.positions[: len(pairs)], panel.positions[len(pairs) :]
         for start, end in zip(*halves, strict=True):
@@ -62,7 +67,7 @@ def draw_panels(
                 )
         place.set(xticks=[], yticks=[])
         place.margins(0.1)
-        place.legend()
+        place.legend(loc="upper right")
     save(axes[0], path)
     return missing
 

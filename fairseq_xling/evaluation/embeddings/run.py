@@ -26,7 +26,6 @@ def run(
     num_pairs: int,
     stopwords: Sequence[str],
     perplexity: float | None,
-    seed: int,
 ) -> None:
     """Write the picture and the CSV beside it; the arguments are the flags.
 
@@ -61,7 +60,7 @@ def run(
     content = []
     for name, loaded in models.items():
         vectors = word_vectors(loaded, chosen)
-        content.append(Panel(name, project(vectors, perplexity, seed), similarity(vectors)))
+        content.append(Panel(name, project(vectors, perplexity), similarity(vectors)))
 
     prepare_folder(picture.parent)
     table = picture.with_suffix(".csv")
@@ -71,10 +70,10 @@ def run(
             f"no installed font has {' '.join(missing[:10])}; boxes stand for them in {picture} (Noto fonts have them)"
         )
     for panel in content:
-        mutual = panel.similarity.mutual
+        near, mutual = panel.similarity, panel.similarity.mutual
         click.echo(
-            f"{panel.name}: mean cosine {panel.similarity.cosine.mean():.3f}, mutual nearest neighbours "
-            f"{100 * mutual.mean():.0f}% ({mutual.sum()} of {len(chosen)} pairs)"
+            f"{panel.name}: mean cosine of partners {near.cosine.mean():.3f}, of others {near.others:.3f}; mutual nearest "
+            f"neighbours {100 * mutual.mean():.0f}% ({mutual.sum()} of {len(chosen)} pairs)"
         )
     click.echo(f"wrote {picture}, {table}")
 

@@ -27,15 +27,18 @@ class Similarity:
 
     Attributes:
         cosine: (n,) of each pair.
-        rank: (2n,) for each word the number of words, of both languages, that are nearer to it than its partner.
+        others: mean cosine of a word with the words of the other language that are not its partner. Embeddings of one model may
+            all point the same way, so only the distance between ``cosine`` and this says that partners are near.
+        rank: (2n,) for each word the number of words of the other language that are nearer to it than its partner, 0 the best.
     """
 
     cosine: Array
+    others: float
     rank: Array
 
     @property
     def mutual(self) -> Array:
-        """(n,) bool: each of the two words is the other's nearest neighbour."""
+        """(n,) bool: each of the two words is the other's nearest one in its language."""
         first, second = self.rank.reshape(2, -1)
         return (first == 0) & (second == 0)
 
@@ -97,16 +100,16 @@ def similarity(vectors: Array) -> Similarity:
     """Cosines and ranks of the partners.
 
     Args:
-        vectors: (2n, D).
+        vectors: (2n, D), n at least 2.
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
-    cosines = unit @ unit.T
-    words = np.arange(len(vectors))
-    partners = (words + len(words) // 2) % len(words)
-    own = cosines[words, partners]
-    np.fill_diagonal(cosines, -np.inf)
-    return Similarity(own[: len(words) // 2], (cosines > own[:, None] + _SAME).sum(1))
+    first, second = np.split(vectors / np.maximum(norms, np.finfo(np.float64).tiny), 2)
+    cosines = first @ second.T
+    own, count = np.diag(cosines), len(cosines)
+    others = (cosines.sum() - own.sum()) / (count * (count - 1))
+    nearer = cosines - _SAME
+    rank = np.concatenate([(nearer > own[:, None]).sum(1), (nearer > own[None]).sum(0)])
+    return Similarity(own, float(others), rank)
 
 
 def fit_perplexity(perplexity: float | None, points: int) -> float:
@@ -124,13 +127,15 @@ def fit_perplexity(perplexity: float | None, points: int) -> float:
     return perplexity
 
 
-def project(vectors: Array, perplexity: float, seed: int) -> Array:
+def project(vectors: Array, perplexity: float) -> Array:
     """Positions in the plane by t-SNE on Euclidean distances (van der Maaten and Hinton, 2008), (2n, 2).
 
-    The gradient is exact, not approximated: a picture has few points, and the result depends on the seed alone.
+    It starts from the principal components and follows the exact gradient, so nothing is drawn at random and the same vectors
+    always give the same picture.
     """
     from sklearn.manifold import TSNE
 
-    tsne = TSNE(perplexity=perplexity, init="pca", method="exact", random_state=seed)
+    # the seed is that of the approximate principal components
+    tsne = TSNE(perplexity=perplexity, init="pca", method="exact", random_state=0)
     positions: Array = tsne.fit_transform(vectors)
     return positions
