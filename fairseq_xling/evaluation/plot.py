@@ -196,7 +196,7 @@ def embeddings(**flags: Any) -> None:
     \b
     Example:
       xling plot embeddings --checkpoint before=mbert --checkpoint after=out/checkpoint_best.pt \\
-        --pair en-de --words train --alignment train.en-de.links --out out/embeddings.png
+        --pair en-de --words align/train --alignment align/train.intersect --out out/embeddings.png
     """
     from .embeddings.run import run
 

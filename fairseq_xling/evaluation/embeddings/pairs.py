@@ -15,9 +15,9 @@ from fairseq_xling_preprocess.text import COMPRESSED, parse_pair, read_lines, re
 from ...errors import UserError
 from .stop_words import fold
 
-# only these separate words: a no-break space may be part of a number
-_WORD = re.compile(r"[^ \t\r]+")
-_LINK = re.compile(r"(\d+)-(\d+)")
+# no-break spaces are no separators in tokenised text: they may be part of a number
+_WORD = re.compile(r"[^ \t\r\v\f]+")
+_LINK = re.compile(r"([0-9]+)-([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class AlignedBitext:
         for text in dict.fromkeys(line.split()):
             match = _LINK.fullmatch(text)
             if match is None:
-                raise UserError(f"{self.links}:{number}: {text!r} is not a link; expected i-j (Pharaoh format)")
+                raise UserError(
+                    f"{self.links}:{number}: {text!r} is not a link; expected i-j (Pharaoh format, counted from 0)"
+                )
             i, j = int(match[1]), int(match[2])
             if i >= len(first) or j >= len(second):
                 names = " and ".join(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentencepiece import SentencePieceProcessor
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation.embeddings import picture
@@ -46,10 +47,11 @@ def test_a_words_vector_is_the_mean_of_its_pieces_rows(checkpoints):
     loaded = load_model(checkpoints[0])
     table = loaded.model.encoder.sentence_encoder.embed_tokens.weight.detach().numpy()
     vectors = word_vectors(loaded, PAIRS)
+    sentencepiece = SentencePieceProcessor(model_file=str(checkpoints[0] / "sentencepiece.bpe.model"))
     words = ["river", "town", "bridge", "fleuve", "ville", "pont"]
     assert vectors.shape == (6, 8)
     for word, vector in zip(words, vectors, strict=True):
-        pieces = [loaded.dictionary.index(piece) for piece in loaded.sentencepiece.encode(word, out_type=str)]
+        pieces = [loaded.dictionary.index(piece) for piece in sentencepiece.encode(word, out_type=str)]
         own = [piece for piece in pieces if loaded.dictionary[piece] != "▁"]
         np.testing.assert_allclose(vector, table[own].mean(0), atol=1e-7)
 
