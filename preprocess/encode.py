@@ -49,6 +49,9 @@ class Encoder(Protocol):
     def encode(self, lines: Sequence[str]) -> list[str]:
         """One string of pieces for each line."""
 
+    def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
+        """For each line its pieces, and where the characters of the line begin and end that each stands for."""
+
 
 @dataclass
 class Stats:
