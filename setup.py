@@ -39,6 +39,8 @@ setup(
         "report": ["matplotlib>=3.8", "scikit-learn>=1.2", "stopwordsiso>=0.6"],
         "convert": ["protobuf>=4", "transformers>=4.45"],
         "search": ["faiss-cpu>=1.8"],
+        "wordpiece": ["tokenizers>=0.20"],
+        "fastbpe": ["subword-nmt>=0.3.8"],
     },
     entry_points={"console_scripts": ["xling = fairseq_xling_preprocess.cli:main"]},
 )

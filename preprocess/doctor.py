@@ -18,7 +18,13 @@ import click
 from .errors import UserError
 
 PACKAGES = ("torch", "fairseq-fixed", "numpy", "sentencepiece", "hydra-core", "transformers")
-OPTIONAL_MODULES = {"apex": "apex", "flash-attn": "flash_attn", "faiss": "faiss"}
+OPTIONAL_MODULES = {
+    "apex": "apex",
+    "flash-attn": "flash_attn",
+    "faiss": "faiss",
+    "tokenizers": "tokenizers",
+    "subword-nmt": "subword_nmt",
+}
 OPTIONAL_PROGRAMS = ("fast_align",)
 
 
@@ -51,7 +57,7 @@ Examples:
 Exit code 2 if a check of --data or --checkpoint fails.
 """
 )
-@click.option("--data", metavar="DIR", help="A data-bin to check: dictionary, SentencePiece model, every corpus.")
+@click.option("--data", metavar="DIR", help="A data-bin to check: dictionary, tokeniser, every corpus.")
 @click.option("--checkpoint", metavar="FILE", help="A checkpoint to check, alone or against --data.")
 def doctor(data: str | None, checkpoint: str | None) -> None:
     """Print versions, devices and optional parts; check a data-bin and a checkpoint."""

@@ -96,7 +96,7 @@ def check_vocabulary(pieces: list[str], source: str | Path) -> list[str]:
     """The pieces, if they are a vocabulary of BERT; raises as `read_vocabulary`."""
     lines: dict[str, int] = {}
     for number, piece in enumerate(pieces, 1):
-        if not piece.strip():
+        if not piece:
             raise UserError(
                 f"{source}:{number}: the line is empty; every line is a piece: delete it, or copy the file again"
             )

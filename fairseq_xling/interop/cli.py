@@ -18,6 +18,7 @@ Examples:
   xling convert xlmr.base/ xlmr-base-hf/               # published fairseq model -> transformers
   xling convert checkpoints/checkpoint_best.pt hf/     # own checkpoint -> transformers
   xling convert xlm-roberta-base/ xlmr/                # transformers -> fairseq
+  xling convert bert-base-multilingual-cased/ mbert/   # likewise: mBERT
   xling convert finetuned/ finetuned-hf/               # a fine-tuned model with its head and labels
   fairseq-train … --restore-file xlmr/model.pt --reset-optimizer --reset-dataloader --reset-meters
 """
@@ -32,10 +33,10 @@ Examples:
 )
 @click.option("--force", is_flag=True, help="Replace DST if it is not empty.")
 def convert(source: Path, target: Path, kind: str | None, force: bool) -> None:
-    """Convert a model between fairseq and transformers (XLM-R, RoBERTa).
+    """Convert a model between fairseq and transformers (XLM-R, BERT, RoBERTa).
 
     SRC is a folder with config.json (transformers), a folder with model.pt or checkpoint_best.pt, dict.txt and
-    sentencepiece.bpe.model (fairseq), or a fairseq checkpoint file. DST is a new folder. Weights are written in fp32;
+    sentencepiece.bpe.model or vocab.txt (fairseq), or a fairseq checkpoint file. DST is a new folder. Weights are written in fp32;
     a fine-tuned model keeps its head and the names of its labels.
     """
     from .checkpoint import load_model
