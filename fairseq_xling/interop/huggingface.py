@@ -11,7 +11,6 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -233,10 +232,9 @@ def _model_class(model: XlingModel) -> str:
 def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:
     limit = {"model_max_length": loaded.model.max_positions()}
     if isinstance(loaded.tokenizer, WordPieceTokenizer):
-        model = loaded.tokenizer.model
-        expected = {piece: number for number, piece in enumerate(model.pieces)}
-        tokenizer = library.BertTokenizerFast(vocab=expected, **asdict(model.options), **limit)
         loaded.tokenizer.write(folder)
+        tokenizer = library.BertTokenizerFast.from_pretrained(str(folder), **limit)
+        expected = {piece: number for number, piece in enumerate(loaded.tokenizer.model.pieces)}
     elif loaded.tokenizer is not None:
         _library("google.protobuf")  # transformers reads the SentencePiece model with it
         loaded.tokenizer.write(folder)

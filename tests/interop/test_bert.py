@@ -166,6 +166,24 @@ def test_what_bert_was_released_with(hf_bert_folder, caplog):
         load_model(hf_bert_folder)
 
 
+def test_the_bare_model_both_ways(hf_bert_folder_of, tmp_path, caplog):
+    """Its parameters have no prefix; its pooler is dropped."""
+    source = hf_bert_folder_of("Model")
+    loaded = load_model(source)
+    assert loaded.model.encoder.lm_head is None
+    assert "bert.pooler.dense" in caplog.text
+    folder = written(write_transformers, loaded, tmp_path / "out")
+    assert json.loads((folder / "config.json").read_text())["architectures"] == ["BertModel"]
+    tokens = padded_batch(len(PIECES))
+    ids, _ = ids_there(loaded, tokens)
+    real = tokens.ne(1)
+    for place in (source, folder):
+        theirs = transformers.BertModel.from_pretrained(place, add_pooling_layer=False).eval()
+        with torch.no_grad():
+            expected = theirs(input_ids=ids, attention_mask=real.long()).last_hidden_state
+            torch.testing.assert_close(loaded.model(tokens)[real], expected[real], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("lowercase", [False, True])
 @pytest.mark.parametrize("kept", ["tokenizer.json", "vocab.txt"])
 def test_tokenizers_agree(hf_bert_folder_of, tmp_path, lowercase, kept):
@@ -192,7 +210,9 @@ def test_tokenizers_agree(hf_bert_folder_of, tmp_path, lowercase, kept):
     flags = ["--wordpiece", tmp_path / "fairseq" / "vocab.txt", "--workers", "1"]
     assert xling("encode", *flags, "--input", tmp_path / "text", "--output", tmp_path / "pieces") == 0
     loaded = load_model(tmp_path / "fairseq")
-    for line, ids in zip((tmp_path / "pieces").read_text().split("\n"), loaded.encode_text(TEXTS), strict=False):
+    pieces = (tmp_path / "pieces").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert [" ".join(row) for row in loaded.tokenizer.pieces(TEXTS)] == pieces
+    for line, ids in zip(pieces, loaded.encode_text(TEXTS), strict=True):
         assert [loaded.dictionary.index(piece) for piece in line.split()] == ids.tolist()
 
 
