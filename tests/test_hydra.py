@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 
-from fairseq_xling.models.config import SHAPE_FIELDS, SHAPES, XlingModelConfig
+from fairseq_xling.models.config import EPSILONS, SHAPE_FIELDS, SHAPES, XlingModelConfig
 from hydra_plugins.fairseq_xling_plugin import FairseqXlingSearchPath
 
 from .conftest import PLUGIN
@@ -58,8 +58,10 @@ def test_other_hydra_programs_are_left_alone(monkeypatch):
 
 def test_shapes_are_those_of_the_architectures():
     files = {path.stem: yaml.safe_load(path.read_text()) for path in (PLUGIN / "config" / "model").glob("*.yaml")}
-    assert set(files) == {f"xling_{name}" for name in SHAPES}
-    for name, shape in SHAPES.items():
-        options = files[f"xling_{name}"]
+    shapes = {f"xling_{name}": shape for name, shape in SHAPES.items()} | {"weam_base": SHAPES["base"]}
+    assert set(files) == set(shapes)
+    for name, shape in shapes.items():
+        options = files[name]
         assert tuple(options[field] for field in SHAPE_FIELDS) == shape
+        assert options.get("layer_norm_eps") == EPSILONS.get(name)
         assert set(options) - {"defaults", "_name"} <= {field.name for field in fields(XlingModelConfig)}

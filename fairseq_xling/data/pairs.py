@@ -50,6 +50,3 @@ def join_pair(
     segment = np.ones(len(tokens), dtype=np.int8)
     segment[: len(x) + 2] = 0
     return tokens, segment
-
-
-NUM_PAIR_SPECIALS = num_pair_specials()  # of XLM-R's pairs

@@ -16,7 +16,8 @@
 # of at most 128 tokens, 2 epochs. Not in the paper: Adam with betas 0.9 and 0.999, weight decay .01, a linear schedule with
 # 10 % warm-up and dropout .1, all as BERT's; 1,000 pairs are held out to see the losses.
 #
-# Hardware: one GPU with 16 GB. What comes out is fine-tuned by recipes/finetune/{mlqa,xnli}.sh OUT/OBJECTIVE/checkpoint_last.pt
+# Hardware: one GPU with 16 GB (without one: PRECISION=fp32 and the option --cpu).
+# Hydra: ../config/weam.yaml. What comes out is fine-tuned by recipes/finetune/{mlqa,xnli}.sh OUT/OBJECTIVE/checkpoint_last.pt
 # --paper weam. Interrupted, a recipe goes on where it stopped.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -99,7 +100,7 @@ stage "$OBJECTIVE"
 options=(--objectives "$OBJECTIVE")
 if [[ $OBJECTIVE == word_alignment ]]; then options+=(--initial-model "$OUT/mbert/model.pt"); fi
 if [[ $PRECISION != fp32 ]]; then options+=("--$PRECISION"); fi
-train "$OUT/$OBJECTIVE" "$DATA_BIN" "${DEVICE[@]}" --task weam "${options[@]}" --arch weam_base \
+train "$OUT/$OBJECTIVE" "$DATA_BIN" --task weam "${options[@]}" --arch weam_base \
     --finetune-from-model "$OUT/mbert/model.pt" --max-positions 128 --mask-prob 0.3 --dropout 0.1 --attention-dropout 0.1 \
     --optimizer adam --adam-betas '(0.9, 0.999)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
     --lr 5e-5 --lr-scheduler warmup_linear --warmup-ratio 0.1 --batch-size 32 --max-epoch 2 --seed "${SEED:-1}" \

@@ -53,6 +53,7 @@ def compose_config() -> Iterator[Callable[..., Any]]:
         ("ernie_m_base", "ernie_m/base.sh", []),
         ("ernie_m_large", "ernie_m/large.sh", []),
         ("ernie_m_retrieval", "ernie_m/retrieval.sh", ["large"]),
+        ("weam", "weam/en-de.sh", []),
     ],
 )
 def test_same_settings_as_the_script(
@@ -67,6 +68,7 @@ def test_same_settings_as_the_script(
     words = training_commands(recipe(script, *arguments, DRY_RUN=1, GPUS=64, DATA_BIN="/x").stdout)[0]
     expected = parse(words)
     own = {
+        "data",
         "user_dir",
         "save_dir",
         "finetune_from_model",
@@ -79,7 +81,7 @@ def test_same_settings_as_the_script(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ernie_m_small", "ernie_m_retrieval"])
+@pytest.mark.parametrize("name", ["ernie_m_small", "ernie_m_retrieval", "weam"])
 def test_two_updates(command: Callable[..., Run], tmp_path: Path, name: str) -> None:
     small_data_bin(tmp_path / "bin", splits=("train", "valid"))
     run = command(
@@ -101,8 +103,8 @@ def test_two_updates(command: Callable[..., Run], tmp_path: Path, name: str) -> 
         "dataset.num_workers=0",
         "dataset.max_tokens=1024",
         "optimization.max_update=2",
-        "lr_scheduler.warmup_updates=1",
-        *(["checkpoint.finetune_from_model=null"] if name == "ernie_m_retrieval" else []),
+        *(["lr_scheduler.warmup_updates=1"] if name != "weam" else []),
+        *(["checkpoint.finetune_from_model=null"] if name != "ernie_m_small" else []),
         cwd=tmp_path,
     )
     assert run.returncode == 0, run.log[-3000:]

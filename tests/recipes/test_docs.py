@@ -15,7 +15,13 @@ from fairseq_xling.tasks import XlingTaskConfig
 from tests.conftest import ROOT
 
 PRETRAINING = ("ernie-m.md", "weam.md")
-BY_ARCHITECTURE = {"encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads"}
+BY_ARCHITECTURE = {
+    "layer_norm_eps",
+    "encoder_layers",
+    "encoder_embed_dim",
+    "encoder_ffn_embed_dim",
+    "encoder_attention_heads",
+}
 NOT_OURS = {"_name", "data", "seed", "save_dir"}  # fairseq's own; data is the positional argument
 
 
