@@ -36,6 +36,8 @@ setup(
         "xopen>=2.0",
     ],
     extras_require={
+        "align": ["sacremoses>=0.1", "sil-thot>=3.5"],
+        "align-cjk": ["jieba>=0.42", "pythainlp>=5", "sudachidict_small", "sudachipy>=0.6"],
         "report": ["matplotlib>=3.8", "scikit-learn>=1.2", "stopwordsiso>=0.6"],
         "convert": ["protobuf>=4", "transformers>=4.45"],
         "search": ["faiss-cpu>=1.8"],

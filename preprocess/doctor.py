@@ -17,7 +17,7 @@ import click
 
 from .errors import UserError
 
-PACKAGES = ("torch", "fairseq-fixed", "numpy", "sentencepiece", "hydra-core", "transformers")
+PACKAGES = ("torch", "fairseq-fixed", "numpy", "sentencepiece", "hydra-core", "transformers", "sil-thot")
 OPTIONAL_MODULES = {
     "apex": "apex",
     "flash-attn": "flash_attn",

@@ -1,0 +1,43 @@
+"""docs/align.md: its example runs, its table has every option."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fairseq.data.indexed_dataset import MMapIndexedDataset
+
+from fairseq_xling_preprocess.alignment import cli
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "align.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_worked_example(tmp_path: Path, omp: dict[str, str]) -> None:
+    example = re.search(r"## Try it\n.*?```bash\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{omp['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eu", "-c", example[1]], cwd=tmp_path, env={**omp, "PATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = tmp_path / "out" / "docs" / "align" / "para" / "en-fr"
+    sides = [MMapIndexedDataset(str(data / f"train.en-fr.{lang}")) for lang in ("en", "fr")]
+    links = MMapIndexedDataset(str(data / "train.align.en-fr"))
+    assert len(links) == len(sides[0]) == len(sides[1])
+    for number in range(len(links)):
+        pairs = links[number].reshape(-1, 2)
+        assert all((pairs[:, side] < len(sides[side][number]) - 1).all() for side in (0, 1))  # </s> is never linked
+    assert sum(map(len, links)) > 2 * len(links)
+
+
+def test_every_option_is_in_its_table() -> None:
+    section = PAGE.split("\n## xling align\n")[1].split("\n## ")[0]
+    for option in cli.align.params:
+        assert f"| `{option.opts[0]}" in section, option.opts[0]
