@@ -15,6 +15,8 @@ from fairseq_xling_preprocess import cli, encode, piece_links, spm
 from fairseq_xling_preprocess.alignment.words import visible
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.text import squeeze
+from fairseq_xling_preprocess.wordpiece import WordPieceFiles
+from tests.wordpieces import write_wordpieces
 
 EN_FR = ("en", "fr")
 
@@ -195,6 +197,21 @@ def test_without_words_the_input_is_split_at_spaces(bitext: list[str], model: st
     assert [len(line.split()) for line in first] == [2, 1, 0]
     assert all(set(a.split()) <= set(b.split()) for a, b in zip(first, every, strict=True))
     assert len(every[0].split()) > 2
+
+
+def test_wordpieces(tmp_path: Path) -> None:
+    tokeniser = WordPieceFiles(str(write_wordpieces(tmp_path / "bert")))
+    files = [write(tmp_path / "a.en", "The river runs."), write(tmp_path / "a.fr", "deux chiens courent.")]
+    write(tmp_path / "w.en", "The river runs .")
+    write(tmp_path / "w.fr", "deux chiens courent .")
+    alignment = write(tmp_path / "links", "0-0 1-1 2-2 3-3")
+    found = []
+    for mode in piece_links.MODES:
+        links = piece_links.WordLinks(alignment, str(tmp_path / "w"), mode)
+        encode.encode_files(tokeniser, files, tmp_path / mode, pair=EN_FR, links=links)
+        found += lines_of(tmp_path / f"{mode}.align")
+    assert lines_of(tmp_path / "first.en") == ["The river run ##s ."]
+    assert found == ["0-0 1-1 2-2 4-3", "0-0 1-1 2-2 3-2 4-3"]
 
 
 @pytest.mark.parametrize(
