@@ -92,7 +92,7 @@ def align_files(
                 "what is done"
             ) from error
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # waits: what is under way must not write into another run's folder
             raise
     shutil.rmtree(work)
     return result
