@@ -69,8 +69,10 @@ class Weam(PairObjective):
         example = self.join(x, y, pair, swap, rng)
         ends = positions_of_links(links, len(y) if swap else len(x), swap, self.cfg.pair_separators)
         receives, gives = np.concatenate([ends, ends[:, ::-1]]).T
-        masked = np.isin(receives, example["predict"])
-        example["exchange_to"], example["exchange_from"] = receives[masked], gives[masked]
+        masked = np.zeros(len(example["tokens"]), dtype=bool)
+        masked[example["predict"]] = True
+        wanted = masked[receives]
+        example["exchange_to"], example["exchange_from"] = receives[wanted], gives[wanted]
         return example
 
     def collate(self, examples: list[Example]) -> dict[str, Any]:
