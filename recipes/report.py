@@ -254,7 +254,7 @@ def weam(out: Path, rows: str, seeds: str, aligner: str, notes: tuple[str, ...])
     layers = range(retrieval["settings"]["num_layers"] + 1)
     results = {"recipe": "mini/weam", **provenance(seed=None), "seeds": numbers, "rows": entries}
 
-    def values(row: str, metric: str, layer: int) -> list[float]:
+    def values(row: str, metric: str, layer: int | None) -> list[float]:
         return [e["value"] for e in entries if (e["row"], e["metric"], e["layer"]) == (row, metric, layer)]
 
     names = {row: WEAM_ROWS[row] for row in ("initial", *rows.split())}
@@ -276,7 +276,7 @@ def weam(out: Path, rows: str, seeds: str, aligner: str, notes: tuple[str, ...])
         save(axes, out / f"{metric}.png")
         parts.append(f"![{title}]({metric}.png)")
     parts += [
-        f"The statistical aligner ({aligner}) has an AER of {percent(values('aligner', 'aer', None))} on the same pairs.",  # type: ignore[arg-type]
+        f"The statistical aligner ({aligner}) has an AER of {percent(values('aligner', 'aer', None))} on the same pairs.",
         "## Embeddings of frequent word pairs (WEAM, Figure 2)",
         "![Word embeddings before and after](embeddings.png)",
         *ending(out, results),
