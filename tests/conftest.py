@@ -70,6 +70,20 @@ def command(omp: dict[str, str]) -> Callable[..., Run]:
     return run
 
 
+@pytest.fixture
+def run_block(tmp_path: Path, command: Callable[..., Run]) -> Callable[[str], Run]:
+    """``run_block(commands)`` runs the bash commands of a page in ``tmp_path``, where ``examples`` is the repository's."""
+
+    def run(block: str) -> Run:
+        (tmp_path / "examples").symlink_to(ROOT / "examples")
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        done = command("bash", "-euo", "pipefail", "-c", block, cwd=tmp_path, env={"PATH": path})
+        assert done.returncode == 0, done.log[-4000:]
+        return done
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def fairseq_train(command: Callable[..., Run]) -> Callable[..., Run]:
     """``fairseq_train(data, *options)`` runs ``fairseq-train --user-dir fairseq_xling`` on the CPU."""

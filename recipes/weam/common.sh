@@ -9,6 +9,7 @@
 #   ALIGNER=fast_align           as the paper; embedded needs no program (docs/align.md)
 #   HEURISTIC=grow-diag-final-and LINKS=first        how links are combined and carried to pieces; the paper does not say
 #   MAX_LINES=<all>              take the first so many pairs only
+#   EUROPARL MBERT_HOME          where these are downloaded from, to use a mirror
 #   PRECISION=fp16               or bf16, or fp32
 #   SEED=1 THREADS WORKERS DRY_RUN=1                 as in ../lib.sh
 #
@@ -58,6 +59,14 @@ fi
 once "$OUT/mbert/model.pt" xling convert "$MBERT" "$OUT/mbert" --to fairseq --force
 
 # ---- corpus, alignment, pieces --------------------------------------------------------------------------------------
+
+# europarl LANGUAGE: Europarl v7 with English
+europarl() {
+    download "${EUROPARL:-https://www.statmt.org/europarl/v7}/$1-en.tgz" "$OUT/raw/$1-en.tgz"
+    once "$OUT/raw/europarl-v7.$1-en.en" tar -xzf "$OUT/raw/$1-en.tgz" -C "$OUT/raw"
+    once "$OUT/raw/en" cp "$OUT/raw/europarl-v7.$1-en.en" "{}"
+    once "$OUT/raw/$1" cp "$OUT/raw/europarl-v7.$1-en.$1" "{}"
+}
 
 # corpus: makes $OUT/raw/en and $OUT/raw/$TARGET, line-aligned
 stage "corpus"

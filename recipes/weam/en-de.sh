@@ -5,12 +5,5 @@
 # Duration: not given in the paper, not measured. Variables: common.sh.
 
 TARGET=de
-EUROPARL=${EUROPARL:-https://www.statmt.org/europarl/v7}
-
-corpus() {
-    download "$EUROPARL/de-en.tgz" "$OUT/raw/de-en.tgz"
-    once "$OUT/raw/europarl-v7.de-en.en" tar -xzf "$OUT/raw/de-en.tgz" -C "$OUT/raw"
-    once "$OUT/raw/en" cp "$OUT/raw/europarl-v7.de-en.en" "{}"
-    once "$OUT/raw/de" cp "$OUT/raw/europarl-v7.de-en.de" "{}"
-}
+corpus() { europarl de; }
 source "$(dirname "$0")/common.sh"

@@ -5,12 +5,5 @@
 # Duration: not given in the paper, not measured. Variables: common.sh.
 
 TARGET=es
-EUROPARL=${EUROPARL:-https://www.statmt.org/europarl/v7}
-
-corpus() {
-    download "$EUROPARL/es-en.tgz" "$OUT/raw/es-en.tgz"
-    once "$OUT/raw/europarl-v7.es-en.en" tar -xzf "$OUT/raw/es-en.tgz" -C "$OUT/raw"
-    once "$OUT/raw/en" cp "$OUT/raw/europarl-v7.es-en.en" "{}"
-    once "$OUT/raw/es" cp "$OUT/raw/europarl-v7.es-en.es" "{}"
-}
+corpus() { europarl es; }
 source "$(dirname "$0")/common.sh"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.evaluation import cli
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS, FORMATS
 from fairseq_xling_preprocess import vocab
-from tests.conftest import BIN, ROOT
+from tests.conftest import ROOT, Run
 from tests.interop.models import checkpoint_of, xling_model
 
 PAGE = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
@@ -28,23 +27,14 @@ def section(title: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_example_runs(tmp_path: Path, omp: dict[str, str]) -> None:
+def test_the_example_runs(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
     """From a pre-trained folder (here of random weights) to the table."""
     checkpoints = tmp_path / "checkpoints"
     vocab.train({"en": [str(PAWSX / "train-en.tsv")]}, checkpoints, 300)
     model = xling_model(len(load_dictionary(checkpoints / "dict.txt")), max_positions=64)
     torch.save(checkpoint_of(model), checkpoints / "model.pt")
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
     (block,) = re.findall(r"```bash\n(.*?)```", section("Example"), re.DOTALL)
-    run = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
-        cwd=tmp_path,
-        env={**omp, "PATH": f"{BIN}{os.pathsep}{omp['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    run = run_block(block)
     assert re.search(r"^\| \*\*average\*\* \| \d+ \| \*\*[\d.]+\*\* \|$", run.stdout, re.MULTILINE)
     out = tmp_path / "out" / "pawsx"
     results = json.loads((out / "eval" / "results.json").read_text(encoding="utf-8"))

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fairseq.data.indexed_dataset import MMapIndexedDataset
 
 from fairseq_xling_preprocess.alignment import cli
+from tests.conftest import ROOT, Run
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "align.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_worked_example(tmp_path: Path, omp: dict[str, str]) -> None:
+def test_worked_example(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
     example = re.search(r"## Try it\n.*?```bash\n(.*?)```", PAGE, re.DOTALL)
     assert example is not None
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{omp['PATH']}"
-    done = subprocess.run(
-        ["bash", "-eu", "-c", example[1]], cwd=tmp_path, env={**omp, "PATH": path}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_block(example[1])
     data = tmp_path / "out" / "docs" / "align" / "para" / "en-fr"
     sides = [MMapIndexedDataset(str(data / f"train.en-fr.{lang}")) for lang in ("en", "fr")]
     links = MMapIndexedDataset(str(data / "train.align.en-fr"))
