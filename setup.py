@@ -10,7 +10,7 @@ preprocess_packages = [PREPROCESS, *(f"{PREPROCESS}.{name}" for name in find_pac
 setup(
     name="fairseq_xling",
     version="0.1.0",
-    description="Cross-lingual pretraining for fairseq: ERNIE-M objectives from raw text to retrieval scores",
+    description="Cross-lingual pretraining for fairseq: ERNIE-M and WEAM from raw text to evaluation",
     long_description=Path("README.md").read_text(encoding="utf-8") if Path("README.md").exists() else "",
     long_description_content_type="text/markdown",
     license="MIT",

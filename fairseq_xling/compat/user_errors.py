@@ -38,7 +38,7 @@ def _message(error: Exception, save_dir: str) -> str | None:
         return "the size of a batch is missing; give --max-tokens (for example 4096) or --batch-size"
     if isinstance(error, ValueError) and "doesn't match the size of optimizer's group" in str(error):
         return (
-            "the checkpoint in --save-dir was trained with other parameters (--objectives, --lang-embedding or --arch), so its optimizer does not "
+            "the checkpoint in --save-dir was trained with other parameters (--objectives, --weam-lambda, --lang-embedding or --arch), so its optimizer does not "
             "fit; give the former options, or start from its weights: --finetune-from-model FILE with a new --save-dir"
         )
     if not isinstance(error, OSError) or error.errno not in _PLACE | _SPACE:

@@ -190,7 +190,7 @@ def read_links(
 
     Args:
         sides: the sentences, each ending in ``</s>``.
-        name: of the language pair, for messages.
+        name: of the alignment's file, for messages.
 
     Raises:
         UserError: a link is beyond its sentences, or a link is half there.

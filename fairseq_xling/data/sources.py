@@ -110,9 +110,13 @@ class Parallel:
                 logger.warning(f"{pair}: {empty} of {len(x)} pairs have an empty side and are left out")
             self.sizes[start:end] = np.where((x < 1) | (y < 1), 0, self.example_sizes(kept_x, kept_y))
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair]:
+    def locate(self, index: int) -> tuple[int, int]:
+        """The group of item ``index``, and its number in it."""
         group = int(np.searchsorted(self.bounds, index, side="right")) - 1
-        local = int(index - self.bounds[group])
+        return group, int(index - self.bounds[group])
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair]:
+        group, local = self.locate(index)
         x, y = (side[local].numpy()[:-1] for side in self.datasets[group])
         keep_x, keep_y = self.kept(len(x), len(y))
         return x[:keep_x], y[:keep_y], self.pairs[group]
@@ -132,23 +136,24 @@ class AlignedPairs:
     Args:
         pairs: where the sentences come from.
         alignments: pair -> dataset of links, line i those of sentence pair i: flat i0 j0 i1 j1 ..., pieces counted from 0.
+        split: for messages.
 
     An item is ``(x, y, pair, links)``: links (P, 2) int64, distinct, between the pieces that are left after truncation.
     """
 
-    def __init__(self, pairs: Parallel, alignments: dict[Pair, MMapIndexedDataset]):
+    def __init__(self, pairs: Parallel, alignments: dict[Pair, MMapIndexedDataset], split: str):
         self.pairs = pairs
         self.alignments = [alignments[pair] for pair in pairs.pairs]
+        self.names = [f"para/{pair}/{split}.align.{pair}" for pair in pairs.pairs]
         self.groups, self.bounds, self.sizes = pairs.groups, pairs.bounds, pairs.sizes
-        for pair, sides, alignment in zip(pairs.pairs, pairs.datasets, self.alignments, strict=True):
-            check_links(alignment, sides, str(pair))
+        for name, sides, alignment in zip(self.names, pairs.datasets, self.alignments, strict=True):
+            check_links(alignment, sides, name)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, Pair, np.ndarray]:
         x, y, pair = self.pairs[index]
-        group = self.pairs.pairs.index(pair)
-        local = int(index - self.bounds[group])
-        # cut sentences hide nothing: links are checked against the whole ones
-        links = read_links(self.alignments[group], self.pairs.datasets[group], local, str(pair))
+        group, local = self.pairs.locate(index)
+        # links are checked against the whole sentences, not what is left of them
+        links = read_links(self.alignments[group], self.pairs.datasets[group], local, self.names[group])
         left = links[(links[:, 0] < len(x)) & (links[:, 1] < len(y))]
         numbers = np.unique(left[:, 0] * len(y) + left[:, 1])  # faster than rows
         return x, y, pair, np.stack(np.divmod(numbers, len(y)), axis=1)

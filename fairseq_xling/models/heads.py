@@ -51,11 +51,11 @@ class SpanHead(nn.Module):
 class ExchangeHead(nn.Module):
     """What WEAM's cross-lingual prediction does before the output matrix (WEAM, Eq. 6 and 7)."""
 
-    def __init__(self, dim: int):
+    def __init__(self, dim: int, eps: float):
         super().__init__()
         self.exchange = nn.Linear(dim, dim)  # W2, b2
         self.dense = nn.Linear(dim, dim)  # W3, b3
-        self.layer_norm = nn.LayerNorm(dim)
+        self.layer_norm = nn.LayerNorm(dim, eps=eps)
 
     def forward(self, exchanged: Tensor) -> Tensor:
         """(..., D) sums of aligned states H' -> (..., D), what the output matrix is applied to."""

@@ -79,7 +79,8 @@ class XlingModel(BaseFairseqModel):
     def add_exchange_head(self) -> None:
         """Add WEAM's head of the cross-lingual prediction unless it is there."""
         if self.encoder.exchange_head is None:
-            self.encoder.exchange_head = ExchangeHead(self.cfg.encoder_embed_dim).apply(_init_bert)
+            head = ExchangeHead(self.cfg.encoder_embed_dim, self.cfg.layer_norm_eps)
+            self.encoder.exchange_head = head.apply(_init_bert)
 
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the zero-initialised mask-language table unless it is there."""

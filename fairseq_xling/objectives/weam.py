@@ -45,7 +45,7 @@ class Weam(PairObjective):
     def __init__(self, cfg: Any, data: Any):
         super().__init__(cfg, data)
         if not (math.isfinite(cfg.weam_lambda) and cfg.weam_lambda >= 0):
-            raise UserError(f"--weam-lambda {cfg.weam_lambda} must be 0 or above; the paper's is 1")
+            raise UserError(f"--weam-lambda {cfg.weam_lambda} must be a finite number, 0 or above; the paper's is 1")
 
     @property
     def terms(self) -> dict[str, float]:
@@ -56,7 +56,7 @@ class Weam(PairObjective):
         if not corpora:
             return None
         pairs = Parallel(corpora, self.cfg.max_positions, self.cfg.pair_separators)
-        return AlignedPairs(pairs, self.data.open_alignments(split, epoch, corpora))
+        return AlignedPairs(pairs, self.data.open_alignments(split, epoch, corpora), split)
 
     def build_head(self, model: XlingModel) -> None:
         super().build_head(model)

@@ -71,7 +71,7 @@ class WordAlignment(Objective):
         if not corpora:
             return None
         alignments = self.data.open_alignments(split, epoch, corpora)
-        return AlignedPairs(SeparatePairs(corpora, self.cfg.max_positions), alignments)
+        return AlignedPairs(SeparatePairs(corpora, self.cfg.max_positions), alignments, split)
 
     def build_head(self, model: XlingModel) -> None:
         """No head; loads the initial model, which is no part of the trained one.

@@ -99,6 +99,8 @@ class XlingTask(DataBinTask):
                 f"--leave-unmasked-prob {cfg.leave_unmasked_prob} and --random-token-prob {cfg.random_token_prob} must not "
                 "exceed 1 together"
             )
+        if cfg.pair_separators not in (1, 2):
+            raise UserError(f"--pair-separators {cfg.pair_separators}: expected 2 (XLM-R) or 1 (BERT)")
         names = parse_names(cfg.objectives, self.default_objectives)
         if names == ["btmlm"] and cfg.btmlm_start_update:
             raise UserError(

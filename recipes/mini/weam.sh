@@ -3,12 +3,13 @@
 # encoded, binarised, trained from one common model, and measured by retrieval and by the word alignments of the states.
 #
 #   recipes/mini/weam.sh [OUT]                       default OUT: out/mini/weam
-#   BUDGET=smoke recipes/mini/weam.sh                the whole chain in a minute or two, numbers without meaning
+#   BUDGET=smoke recipes/mini/weam.sh                the whole chain in a few minutes, numbers without meaning
 #   SEEDS="1 2 3" ROWS="tlm weam word_alignment"     fewer or more of them (smoke: one seed)
 #   ALIGNER=fast_align recipes/mini/weam.sh          the original program instead of the embedded one (docs/align.md)
 #
 # As in the paper (§3): one initial model, here a small one pre-trained by MMLM on both sides of the same text, then for each
-# row the same number of updates with batches of the same size, mask probability .3 and λ = 1. Result, in OUT/report.md and
+# row the same number of updates with batches of the same number of tokens, mask probability .3 and λ = 1 (word_alignment encodes
+# the sides apart and counts their padding: its batch has a quarter fewer pairs). Result, in OUT/report.md and
 # OUT/results.json, for the initial model and every row, over the seeds and at every layer: retrieval accuracy among 1,000
 # held-out pairs in both directions; alignment error rate on the 37 hand-aligned pairs of the trial set; and the row of the
 # statistical aligner itself. OUT/embeddings.png is the paper's Figure 2. A row that is finished is not made again.
@@ -39,8 +40,18 @@ INITIAL_LR=${INITIAL_LR:-2e-3}
 LR=${LR:-5e-4}
 JOBS=${JOBS:-$WORKERS}  # rows trained at the same time, each in a thread
 
+rows=" "
 for row in $ROWS; do
     [[ $row =~ ^(tlm|weam|word_alignment)$ ]] || die "ROWS: '$row' is unknown; there are tlm weam word_alignment"
+    [[ $rows != *" $row "* ]] || die "ROWS: '$row' is named twice"
+    rows+="$row "
+done
+[[ $ALIGNER =~ ^(fast_align|embedded)$ ]] || die "ALIGNER=$ALIGNER: expected embedded or fast_align"
+[[ $HEURISTIC =~ ^(intersect|union|grow-diag|grow-diag-final|grow-diag-final-and)$ ]] ||
+    die "HEURISTIC=$HEURISTIC: expected intersect, union, grow-diag, grow-diag-final or grow-diag-final-and"
+[[ $LINKS =~ ^(first|all)$ ]] || die "LINKS=$LINKS: expected first or all"
+for name in PAIRS HELD_OUT INITIAL_UPDATES UPDATES VOCAB_SIZE; do
+    [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a number from 1 on"
 done
 for seed in $SEEDS; do
     [[ $seed =~ ^[0-9]+$ ]] || die "SEEDS=$SEEDS: expected numbers separated by spaces"
@@ -85,6 +96,8 @@ split() {
 if [[ ! -d $OUT/text ]]; then
     rm -rf "$OUT/.text.tmp" && mkdir "$OUT/.text.tmp"
     split "$OUT/.text.tmp"
+    [[ -f $OUT/.text.tmp/valid.en && $(wc -l <"$OUT/.text.tmp/valid.en") == "$HELD_OUT" ]] ||
+        die "PAIRS=$PAIRS leaves fewer than $HELD_OUT pairs to hold out; lower PAIRS or HELD_OUT"
     mv "$OUT/.text.tmp" "$OUT/text"
 fi
 for file in trial.{e,f,wa}; do

@@ -1,4 +1,5 @@
-# What the recipes of this folder share: each sets TARGET and the function corpus, and sources this file, which does the rest.
+# What the recipes of this folder share: each sets TARGET and the functions check_corpus and corpus, and sources this file, which
+# does the rest.
 #
 #   recipes/weam/en-XX.sh [OPTION...]                further options go to fairseq-train
 #
@@ -15,10 +16,10 @@
 #
 # Settings (§3.1): mBERT, English with one other language each, mask probability .3, λ = 1, learning rate 5e-5, batch 32, sequences
 # of at most 128 tokens, 2 epochs. Not in the paper: Adam with betas 0.9 and 0.999, weight decay .01, a linear schedule with
-# 10 % warm-up and dropout .1, all as BERT's; 1,000 pairs are held out to see the losses.
+# 10 % warm-up, gradients clipped at norm 1 and dropout .1, all as BERT's; ε 1e-6; 1,000 pairs are held out to see the losses.
 #
 # Hardware: one GPU with 16 GB (without one: PRECISION=fp32 and the option --cpu).
-# Hydra: ../config/weam.yaml. What comes out is fine-tuned by recipes/finetune/{mlqa,xnli}.sh OUT/OBJECTIVE/checkpoint_last.pt
+# Hydra: ../config/weam.yaml. What comes out is fine-tuned by recipes/finetune/{mlqa,xnli}.sh OUT/…/OBJECTIVE/checkpoint_last.pt
 # --paper weam. Interrupted, a recipe goes on where it stopped.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -29,21 +30,32 @@ OBJECTIVE=${OBJECTIVE:-weam}
 ALIGNER=${ALIGNER:-fast_align}
 HEURISTIC=${HEURISTIC:-grow-diag-final-and}
 LINKS=${LINKS:-first}
-MAX_LINES=${MAX_LINES:-1000000000}
+MAX_LINES=${MAX_LINES:-}
 HELD_OUT=1000
 PRECISION=${PRECISION:-fp16}
 MBERT_HOME=${MBERT_HOME:-https://huggingface.co/google-bert/bert-base-multilingual-cased/resolve/main}
-ENCODED=$OUT/encoded
-DATA_BIN=$OUT/data-bin
+# what is made of the corpus with other settings is another folder; downloads and mBERT are shared
+WORK=$OUT/$ALIGNER-$HEURISTIC-$LINKS
+ENCODED=$WORK/encoded
+DATA_BIN=$WORK/data-bin
 
 [[ $OBJECTIVE =~ ^(weam|tlm|word_alignment)$ ]] || die "OBJECTIVE=$OBJECTIVE: expected weam, tlm or word_alignment"
 [[ $PRECISION =~ ^(fp16|bf16|fp32)$ ]] || die "PRECISION=$PRECISION: expected fp16, bf16 or fp32"
-[[ $MAX_LINES =~ ^[1-9][0-9]*$ ]] && ((MAX_LINES > HELD_OUT)) || die "MAX_LINES=$MAX_LINES: expected a number above $HELD_OUT"
+[[ $ALIGNER =~ ^(fast_align|embedded)$ ]] || die "ALIGNER=$ALIGNER: expected fast_align or embedded"
+[[ $HEURISTIC =~ ^(intersect|union|grow-diag|grow-diag-final|grow-diag-final-and)$ ]] ||
+    die "HEURISTIC=$HEURISTIC: expected intersect, union, grow-diag, grow-diag-final or grow-diag-final-and"
+[[ $LINKS =~ ^(first|all)$ ]] || die "LINKS=$LINKS: expected first or all"
+[[ ${SEED:=1} =~ ^[0-9]+$ ]] || die "SEED=$SEED: expected a number"
+if [[ $MAX_LINES ]]; then
+    [[ $MAX_LINES =~ ^[1-9][0-9]*$ ]] && ((MAX_LINES > HELD_OUT)) || die "MAX_LINES=$MAX_LINES: expected a number above $HELD_OUT"
+    WORK+=-$MAX_LINES ENCODED=$WORK/encoded DATA_BIN=$WORK/data-bin
+fi
 need xling fairseq-preprocess fairseq-train curl
 if [[ $ALIGNER == fast_align ]]; then
     [[ $DRY_RUN ]] || command -v fast_align >/dev/null ||
         die "fast_align is not found; build it (https://github.com/clab/fast_align) and put it on PATH, or take ALIGNER=embedded"
 fi
+check_corpus
 [[ $DRY_RUN ]] || mkdir -p "$OUT/logs"
 
 # ---- mBERT ----------------------------------------------------------------------------------------------------------
@@ -72,12 +84,12 @@ europarl() {
 stage "corpus"
 corpus
 for lang in en "$TARGET"; do
-    once "$OUT/text/all.$lang" awk -v n="$MAX_LINES" -v out="{}" 'NR <= n { print > out }' "$OUT/raw/$lang"
+    once "$WORK/text/all.$lang" awk -v n="${MAX_LINES:-1e15}" -v out="{}" 'NR <= n { print > out }' "$OUT/raw/$lang"
 done
 
 stage "alignment"
-once "$OUT/align/all.$HEURISTIC" xling align --pair "$PAIR" --aligner "$ALIGNER" --symmetrize "$HEURISTIC" --workers "$WORKERS" \
-    --input "$OUT/text/all.en" --input "$OUT/text/all.$TARGET" --output "$OUT/align/all"
+once "$WORK/align/all.$HEURISTIC" xling align --pair "$PAIR" --aligner "$ALIGNER" --symmetrize "$HEURISTIC" --workers "$WORKERS" \
+    --input "$WORK/text/all.en" --input "$WORK/text/all.$TARGET" --output "$WORK/align/all"
 
 # the first pairs are held out: of text, words and links alike
 part_of() {  # part_of SPLIT FILE RESULT
@@ -93,13 +105,13 @@ once "$DATA_BIN/dict.txt" xling vocab --from-wordpiece "$OUT/mbert/vocab.txt" --
 write_languages en "$TARGET"
 for split in train valid; do
     for lang in en "$TARGET"; do
-        part_of $split "$OUT/text/all.$lang" "$OUT/text/$split.$lang"
-        part_of $split "$OUT/align/all.$lang" "$OUT/align/$split.$lang"
+        part_of $split "$WORK/text/all.$lang" "$WORK/text/$split.$lang"
+        part_of $split "$WORK/align/all.$lang" "$WORK/align/$split.$lang"
     done
-    part_of $split "$OUT/align/all.$HEURISTIC" "$OUT/align/$split.links"
+    part_of $split "$WORK/align/all.$HEURISTIC" "$WORK/align/$split.links"
     once "$ENCODED/para/$split.$PAIR.$TARGET" xling encode --wordpiece "$OUT/mbert/vocab.txt" --pair "$PAIR" \
-        --input "$OUT/text/$split.en" --input "$OUT/text/$split.$TARGET" --words "$OUT/align/$split" \
-        --alignment "$OUT/align/$split.links" --links "$LINKS" --workers "$WORKERS" --output "$ENCODED/para/$split.$PAIR"
+        --input "$WORK/text/$split.en" --input "$WORK/text/$split.$TARGET" --words "$WORK/align/$split" \
+        --alignment "$WORK/align/$split.links" --links "$LINKS" --workers "$WORKERS" --output "$ENCODED/para/$split.$PAIR"
 done
 binarise_pair en "$TARGET" --align-suffix align
 
@@ -109,9 +121,9 @@ stage "$OBJECTIVE"
 options=(--objectives "$OBJECTIVE")
 if [[ $OBJECTIVE == word_alignment ]]; then options+=(--initial-model "$OUT/mbert/model.pt"); fi
 if [[ $PRECISION != fp32 ]]; then options+=("--$PRECISION"); fi
-train "$OUT/$OBJECTIVE" "$DATA_BIN" --task weam "${options[@]}" --arch weam_base \
+train "$WORK/$OBJECTIVE" "$DATA_BIN" --task weam "${options[@]}" --arch weam_base \
     --finetune-from-model "$OUT/mbert/model.pt" --max-positions 128 --mask-prob 0.3 --dropout 0.1 --attention-dropout 0.1 \
     --optimizer adam --adam-betas '(0.9, 0.999)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
-    --lr 5e-5 --lr-scheduler warmup_linear --warmup-ratio 0.1 --batch-size 32 --max-epoch 2 --seed "${SEED:-1}" \
+    --lr 5e-5 --lr-scheduler warmup_linear --warmup-ratio 0.1 --batch-size 32 --max-epoch 2 --seed "$SEED" \
     --num-workers 2 --log-format simple --log-interval 100 --no-epoch-checkpoints --save-interval-updates 5000 \
     --keep-interval-updates 1 "$@"

@@ -13,8 +13,10 @@
 TARGET=zh
 CORPUS=${CORPUS:-}
 
-corpus() {
+check_corpus() {
     [[ $DRY_RUN || -f $CORPUS ]] || die "CORPUS=$CORPUS: no such file; see the head of this script"
+}
+corpus() {
     once "$OUT/raw/zh" python "$ROOT/recipes/weam/json_lines.py" "${CORPUS:-CORPUS}" chinese "{}"
     once "$OUT/raw/en" python "$ROOT/recipes/weam/json_lines.py" "${CORPUS:-CORPUS}" english "{}"
 }

@@ -24,4 +24,5 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except UserError as error:
-        sys.exit(f"json_lines.py: error: {error}")
+        print(f"json_lines.py: error: {error}", file=sys.stderr)
+        sys.exit(2)

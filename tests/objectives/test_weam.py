@@ -341,13 +341,14 @@ def test_another_number_of_lines(tmp_path):
 def test_a_link_beyond_the_sentence(tmp_path, link):
     """Words instead of pieces, or the alignment of other sentences."""
     i, j = link
-    assert f"de-en: sentence pair 1 has the link {i}-{j}, its sides have 2 and 1 pieces, counted from 0; encode" in (
-        refusal(tmp_path, [[(0, 0), link], [(0, 0)]])
+    assert (
+        f"para/de-en/train.align.de-en: sentence pair 1 has the link {i}-{j}, its sides have 2 and 1 pieces, counted from 0; encode"
+        in (refusal(tmp_path, [[(0, 0), link], [(0, 0)]]))
     )
 
 
 def test_half_a_link(tmp_path):
-    message = "de-en: the alignment of sentence pair 2 holds 3 numbers, links are two each"
+    message = "para/de-en/train.align.de-en: the alignment of sentence pair 2 holds 3 numbers, links are two each"
     assert message in refusal(tmp_path, [[(0, 0)], [(0, 0), (0,)]])
 
 
@@ -358,10 +359,23 @@ def test_an_alignment_without_links(tmp_path):
 def test_few_links_are_warned_of(tmp_path, caplog):
     data = write_data_bin(tmp_path, para={"de-en": (LEFT * 2, RIGHT * 2)}, links={"de-en": [[(0, 0)], [], [], []]})
     make_task(data, "weam").load_dataset("train")
-    assert "de-en: 75% of 4 sentence pairs looked at have no link" in caplog.text
+    assert "train.align.de-en: 75% of 4 sentence pairs looked at have no link" in caplog.text
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
 def test_a_wrong_lambda(data_bin, value):
-    with pytest.raises(UserError, match=r"--weam-lambda \S+ must be 0 or above; the paper's is 1"):
+    with pytest.raises(UserError, match=r"--weam-lambda \S+ must be a finite number, 0 or above"):
         make_task(data_bin, "weam", weam_lambda=value)
+
+
+@pytest.mark.parametrize("value", [-2, 0, 3])
+def test_a_wrong_number_of_separators(data_bin, value):
+    with pytest.raises(UserError, match=rf"--pair-separators {value}: expected 2 \(XLM-R\) or 1 \(BERT\)"):
+        make_task(data_bin, "weam", pair_separators=value)
+
+
+def test_the_second_head_has_the_models_epsilon(data_bin):
+    model = make_model(make_task(data_bin, "weam"), layer_norm_eps=1e-3)
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+    assert model.exchange_head.layer_norm in norms
+    assert {norm.eps for norm in norms} == {1e-3}

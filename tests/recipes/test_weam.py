@@ -37,7 +37,7 @@ def test_the_papers_settings(recipe: Callable[..., Run], target: str) -> None:
 @pytest.mark.parametrize("objective", ["tlm", "word_alignment"])
 def test_a_baseline_differs_in_its_objective_only(recipe: Callable[..., Run], objective: str) -> None:
     one, other = (recipe("weam/en-de.sh", DRY_RUN=1, OBJECTIVE=name).stdout for name in ("weam", objective))
-    expected = one.replace("--objectives weam", f"--objectives {objective}").replace("en-de/weam", f"en-de/{objective}")
+    expected = one.replace("--objectives weam", f"--objectives {objective}").replace("first/weam", f"first/{objective}")
     expected = expected.replace("== weam", f"== {objective}")
     assert re.sub(r" --initial-model \S+", "", other) == expected
     assert ("--initial-model" in other) == (objective == "word_alignment")
@@ -48,24 +48,19 @@ def test_a_baseline_differs_in_its_objective_only(recipe: Callable[..., Run], ob
     [
         ({"OBJECTIVE": "mlm"}, "OBJECTIVE=mlm: expected weam, tlm or word_alignment"),
         ({"PRECISION": "fp8"}, "PRECISION=fp8: expected fp16, bf16 or fp32"),
+        ({"ALIGNER": "giza"}, "ALIGNER=giza: expected fast_align or embedded"),
+        ({"HEURISTIC": "final"}, "HEURISTIC=final: expected intersect, union, grow-diag"),
+        ({"LINKS": "last"}, "LINKS=last: expected first or all"),
+        ({"SEED": "one"}, "SEED=one: expected a number"),
+        ({"ALIGNER": "embedded"}, "CORPUS=: no such file; see the head of this script"),
         ({"MAX_LINES": "1000"}, "MAX_LINES=1000: expected a number above 1000"),
-        ({"ALIGNER": "embedded", "MBERT": "/none"}, "MBERT=/none: holds no config.json"),
+        ({"ALIGNER": "embedded", "CORPUS": __file__, "MBERT": "/none"}, "MBERT=/none: holds no config.json"),
     ],
 )
 def test_wrong_variables(recipe: Callable[..., Run], tmp_path: Path, variables: dict[str, str], message: str) -> None:
     run = recipe("weam/en-zh.sh", OUT=tmp_path / "out", **variables)
     assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.log
     assert message in run.stderr
-
-
-def test_the_chinese_corpus_is_fetched_by_hand(recipe: Callable[..., Run], tmp_path: Path) -> None:
-    (tmp_path / "mbert").mkdir()
-    (tmp_path / "out" / "mbert").mkdir(parents=True)
-    (tmp_path / "mbert" / "config.json").touch()
-    (tmp_path / "out" / "mbert" / "model.pt").touch()
-    run = recipe("weam/en-zh.sh", OUT=tmp_path / "out", ALIGNER="embedded", MBERT=tmp_path / "mbert")
-    assert run.returncode == 2
-    assert "CORPUS=: no such file; see the head of this script" in run.stderr
 
 
 def test_fields_of_json_lines(command: Callable[..., Run], tmp_path: Path) -> None:
@@ -77,9 +72,27 @@ def test_fields_of_json_lines(command: Callable[..., Run], tmp_path: Path) -> No
     assert command(*words, "chinese", out).returncode == 0
     assert out.read_text(encoding="utf-8") == "\u4f60 \u597d\n\u518d \u89c1\n"
     run = command(*words, "german", tmp_path / "de")
-    assert run.returncode != 0
+    assert run.returncode == 2
     assert f"{source}:1: not a JSON object with 'german'" in run.stderr
     assert not (tmp_path / "de").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"ROWS": "tlm mlm"}, "ROWS: 'mlm' is unknown; there are tlm weam word_alignment"),
+        ({"ROWS": "tlm tlm"}, "ROWS: 'tlm' is named twice"),
+        ({"SEEDS": "a"}, "SEEDS=a: expected numbers"),
+        ({"PAIRS": "abc"}, "PAIRS=abc: expected a number from 1 on"),
+        ({"ALIGNER": "giza"}, "ALIGNER=giza: expected embedded or fast_align"),
+    ],
+)
+def test_mini_refuses_wrong_variables(
+    recipe: Callable[..., Run], tmp_path: Path, variables: dict[str, str], message: str
+) -> None:
+    run = recipe("mini/weam.sh", tmp_path / "out", DATA=tmp_path, **variables)
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    assert message in run.stderr
 
 
 def test_mini_names_missing_data(recipe: Callable[..., Run], tmp_path: Path) -> None:
