@@ -252,7 +252,8 @@ def weam(out: Path, rows: str, seeds: str, aligner: str, notes: tuple[str, ...])
     entries.append({"row": "aligner", "metric": "aer", "layer": None, "seed": None, "value": aligner_aer(out)})
     retrieval = read_results(out / "initial" / "retrieval")
     layers = range(retrieval["settings"]["num_layers"] + 1)
-    results = {"recipe": "mini/weam", **provenance(seed=None), "seeds": numbers, "rows": entries}
+    data = [*sorted((out / "text").iterdir()), *sorted((out / "gold").iterdir())]
+    results = {"recipe": "mini/weam", **provenance(data=data, seed=None), "seeds": numbers, "rows": entries}
 
     def values(row: str, metric: str, layer: int | None) -> list[float]:
         return [e["value"] for e in entries if (e["row"], e["metric"], e["layer"]) == (row, metric, layer)]
@@ -262,8 +263,9 @@ def weam(out: Path, rows: str, seeds: str, aligner: str, notes: tuple[str, ...])
         "# WEAM against TLM on the Hansards",
         f"Retrieval accuracy@1 among {retrieval['test_sets'][0]['sentences']} held-out French-English pairs, and alignment error rate (AER, "
         "lower is better) of the states on the trial set of WPT-2003, mutual argmax of word states, all in per cent; "
-        f"{'mean ± standard deviation of ' if len(numbers) > 1 else ''}{len(numbers)} seed{'s' * (len(numbers) > 1)}. Layer 0 are "
-        "the embeddings. " + " ".join(notes),
+        f"{'mean ± standard deviation of ' if len(numbers) > 1 else ''}{len(numbers)} seed{'s' * (len(numbers) > 1)} "
+        f"({', '.join(map(str, numbers))}) of what follows the initial model, which is one. Layer 0 are the embeddings. "
+        + " ".join(notes),
     ]
     for metric, title in WEAM_METRICS.items():
         table = [[name, *(percent(values(row, metric, layer)) for layer in layers)] for row, name in names.items()]
