@@ -35,6 +35,7 @@ check: lint test
 
 bench: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/throughput.py --out out/bench $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/weam.py --out out/bench-weam $(ARGS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/memory.py --out out/bench-memory $(ARGS)
 
 clean:

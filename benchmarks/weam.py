@@ -63,13 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", help="folder for results.json and report.md (default: print only)")
     size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer rounds")
     size.add_argument("--mbert", action="store_true", help="mBERT's shape, and the paper's sequence length of 128")
     size.add_argument("--smoke", action="store_true", help="a tiny model, to see that everything runs")
-    parser.add_argument("--rounds", type=int, help="measurements of each (default: 8, mbert 4)")
+    parser.add_argument("--rounds", type=int, help="measurements of each (default: 8, quick and mbert 4)")
     parser.add_argument("--updates", type=int, default=2, help="updates in one measurement")
     args = parser.parse_args()
 
-    shape, rounds, pairs = Shape(max_tokens=2048), 8, 20_000
+    shape, rounds, pairs = Shape(max_tokens=2048), 4 if args.quick else 8, 20_000
     if args.mbert:
         shape, rounds = Shape(12, 768, 3072, 12, vocabulary=119_547, max_positions=128, max_tokens=2048), 4
     if args.smoke:

@@ -28,7 +28,7 @@ HEURISTIC=${HEURISTIC:-grow-diag-final-and}
 LINKS=${LINKS:-first}
 
 case ${BUDGET:=full} in
-    full) : "${SEEDS:=1 2 3}" "${PAIRS:=120000}" "${HELD_OUT:=1000}" "${INITIAL_UPDATES:=6000}" "${UPDATES:=2000}" "${VOCAB_SIZE:=8000}" ;;
+    full) : "${SEEDS:=1 2 3}" "${PAIRS:=120000}" "${HELD_OUT:=1000}" "${INITIAL_UPDATES:=5000}" "${UPDATES:=2000}" "${VOCAB_SIZE:=8000}" ;;
     smoke) : "${SEEDS:=1}" "${PAIRS:=1500}" "${HELD_OUT:=100}" "${INITIAL_UPDATES:=4}" "${UPDATES:=4}" "${VOCAB_SIZE:=1500}" ;;
     *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
@@ -37,7 +37,7 @@ DIM=${DIM:-128}
 HEADS=${HEADS:-4}
 TOKENS=${TOKENS:-2048}  # of an update
 INITIAL_LR=${INITIAL_LR:-2e-3}
-LR=${LR:-5e-4}
+LR=${LR:-2e-3}
 JOBS=${JOBS:-$WORKERS}  # rows trained at the same time, each in a thread
 
 rows=" "
