@@ -43,7 +43,11 @@ def convert(source: Path, target: Path, kind: str | None, force: bool) -> None:
     from .huggingface import write_fairseq, write_transformers
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())) and not force:
+    if target.exists() and not target.is_dir():
+        raise UserError(
+            f"{target}: exists and is not a folder; choose another name"
+        )  # --force replaces models, no other files
+    if target.exists() and any(target.iterdir()) and not force:
         raise UserError(f"{target}: exists and is not empty; choose another folder, or replace it with --force")
     if source.resolve().is_relative_to(target.resolve()):
         raise UserError(f"{target}: holds the source {source}; choose another folder")
@@ -72,7 +76,7 @@ def _replace(folder: Path, target: Path) -> None:
     if target.exists():
         target.rename(old)
     folder.rename(target)
-    if old.is_dir():
-        shutil.rmtree(old)
-    elif old.exists():
+    if old.is_symlink():
         old.unlink()
+    elif old.exists():
+        shutil.rmtree(old)

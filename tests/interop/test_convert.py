@@ -127,6 +127,27 @@ def test_target_that_is_not_empty(xling_folder, tmp_path, capsys):
     assert files(tmp_path) == ["hf", "xling"]
 
 
+def test_target_that_is_no_folder(xling_folder, tmp_path, capsys):
+    """--force replaces a model's folder, it does not delete a file."""
+    target = tmp_path / "notes"
+    target.write_text("mine")
+    for options in ([], ["--force"]):
+        assert xling("convert", xling_folder, target, *options) == 2
+        assert f"{target}: exists and is not a folder" in capsys.readouterr().err
+        assert target.read_text() == "mine"
+
+
+def test_target_that_is_a_link(xling_folder, tmp_path):
+    """The link is replaced; what it names stays."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("mine")
+    (tmp_path / "hf").symlink_to(tmp_path / "mine")
+    assert xling("convert", xling_folder, tmp_path / "hf", "--force") == 0
+    assert "config.json" in files(tmp_path / "hf")
+    assert files(tmp_path) == ["hf", "mine", "xling"]
+    assert files(tmp_path / "mine") == ["notes"]
+
+
 def test_a_failure_leaves_nothing(xling_folder, model_folder, tmp_path, capsys):
     size = len(load_model(xling_folder).dictionary)
     pre_norm = xling_model(size, encoder_normalize_before=True)
