@@ -152,7 +152,7 @@ class XlingModel(BaseFairseqModel):
                 )
             del state_dict[key]
         if unused:
-            logger.info(f"the checkpoint's {', '.join(unused)} are not used by this model's objectives")
+            logger.info(f"in the checkpoint, not used by this model's objectives: {', '.join(unused)}")
         fresh = sorted({_head_of(key) for key in own if key not in state_dict})
         for key in own:
             if key not in state_dict:
@@ -162,7 +162,7 @@ class XlingModel(BaseFairseqModel):
                     )
                 state_dict[key] = own[key]
         if fresh:
-            logger.info(f"{', '.join(fresh)} are not in the checkpoint and start from their initial values")
+            logger.info(f"not in the checkpoint, starting from initial values: {', '.join(fresh)}")
 
     @staticmethod
     def _fit_tables(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:

@@ -329,13 +329,13 @@ def test_a_checkpoint_of_other_objectives(data_bin, caplog):
     languages = model.encoder.sentence_encoder.embed_languages.weight.clone()
     with caplog.at_level(logging.INFO):
         load(model, source.state_dict())
-    assert "embed_languages are not in the checkpoint and start from their initial values" in caplog.text
+    assert "not in the checkpoint, starting from initial values: embed_languages" in caplog.text
     assert torch.equal(model.encoder.sentence_encoder.embed_languages.weight, languages)
     assert torch.equal(model(TOKENS), source(TOKENS))
     caplog.clear()
     with caplog.at_level(logging.INFO):
         load(other_model(data_bin, "mmlm"), model.state_dict())
-    assert "the checkpoint's embed_languages are not used by this model's objectives" in caplog.text
+    assert "in the checkpoint, not used by this model's objectives: embed_languages" in caplog.text
 
 
 def test_more_positions_than_needed_are_cut(data_bin):
