@@ -57,7 +57,9 @@ Examples:
 Exit code 2 if a check of --data or --checkpoint fails.
 """
 )
-@click.option("--data", metavar="DIR", help="A data-bin to check: dictionary, tokeniser, every corpus.")
+@click.option(
+    "--data", metavar="DIR", help="A data-bin to check: dictionary, tokeniser, every corpus and word alignment."
+)
 @click.option("--checkpoint", metavar="FILE", help="A checkpoint to check, alone or against --data.")
 def doctor(data: str | None, checkpoint: str | None) -> None:
     """Print versions, devices and optional parts; check a data-bin and a checkpoint."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from ..data.checks import first_difference
-from ..data.databin import DataBin
+import os
+from pathlib import Path
+
+from ..data.checks import check_links, first_difference
+from ..data.databin import DataBin, Pair
 from ..errors import UserError
 from .checkpoint import load_model
 
 
 def check_data_bin(data: str) -> list[str]:
-    """Open everything in a data-bin and describe it, a line per corpus.
+    """Open everything in a data-bin, word alignments too where there are any, and describe it, a line per corpus.
 
     Raises:
         UserError: on the first thing that is wrong.
@@ -25,11 +28,21 @@ def check_data_bin(data: str) -> list[str]:
                 f"{shard}/mono/{language}/{split}: {len(corpus)} sentences"
                 for language, corpus in data_bin.open_mono(split, epoch).items()
             ]
+            pairs = data_bin.open_pairs(split, epoch)
+            aligned = {pair: sides for pair, sides in pairs.items() if _has_alignment(shard, pair, split)}
+            for pair, alignment in data_bin.open_alignments(split, epoch, aligned).items():
+                check_links(alignment, aligned[pair], str(pair))
             lines += [
-                f"{shard}/para/{pair}/{split}: {len(left)} pairs"
-                for pair, (left, _) in data_bin.open_pairs(split, epoch).items()
+                f"{shard}/para/{pair}/{split}: {len(left)} pairs{', aligned' if pair in aligned else ''}"
+                for pair, (left, _) in pairs.items()
             ]
     return lines
+
+
+def _has_alignment(shard: Path, pair: Pair, split: str) -> bool:
+    """One file without the other counts too: that is an error, not a pair without alignment."""
+    prefix = shard / "para" / str(pair) / f"{split}.align.{pair}"
+    return any(os.path.exists(f"{prefix}.{kind}") for kind in ("idx", "bin"))
 
 
 def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
