@@ -77,17 +77,24 @@ class WordAlignment(Objective):
         """No head; loads the initial model, which is no part of the trained one.
 
         Raises:
-            UserError: ``--initial-model`` cannot be read, or is of another shape.
+            UserError: ``--initial-model`` cannot be read, or is of another shape or vocabulary.
         """
         file = Path(self.cfg.initial_model)
+        if not file.is_file():
+            raise UserError(f"--initial-model {file}: no such checkpoint file")
         try:
-            state = torch.load(file, map_location="cpu", weights_only=True)["model"]
+            content = None if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:  # the bytes of a damaged file lead the unpickler into errors of any class
-            if not file.is_file():
-                raise UserError(f"--initial-model {file}: no such checkpoint file") from None
-            raise unreadable_checkpoint(file, error) from error
+            raise UserError(f"--initial-model {unreadable_checkpoint(file, error)}") from error
+        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+            raise UserError(
+                f"--initial-model {file}: not a fairseq checkpoint; for a transformers folder run `xling convert` first and name its model.pt"
+            )
         self.initial = XlingModel(model.cfg, self.symbols.size, self.symbols.pad).requires_grad_(False).eval()
-        self.initial.load_state_dict(state)
+        try:
+            self.initial.load_state_dict(content["model"])
+        except UserError as error:
+            raise UserError(f"--initial-model {file}: {error}") from error
 
     def build(self, item: tuple[np.ndarray, np.ndarray, Pair, np.ndarray], rng: np.random.Generator) -> Example:
         x, y, pair, links = item

@@ -170,14 +170,39 @@ def test_an_unreadable_initial_model(data_bin, tmp_path):
         make_model(task)
     (tmp_path / "bad.pt").write_bytes(b"not a model")
     task = make_task(data_bin, "word_alignment", initial_model=str(tmp_path / "bad.pt"))
-    with pytest.raises(UserError, match=r"bad\.pt: not a readable checkpoint"):
+    with pytest.raises(UserError, match=r"--initial-model \S+bad\.pt: not a readable checkpoint"):
+        make_model(task)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_an_initial_model_of_transformers(data_bin, tmp_path, name):
+    if name.endswith(".bin"):
+        torch.save({"embeddings.word_embeddings.weight": torch.zeros(2, 2)}, tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(b"{}")
+    task = make_task(data_bin, "word_alignment", initial_model=str(tmp_path / name))
+    with pytest.raises(
+        UserError, match=rf"--initial-model \S+{name}: not a fairseq checkpoint; .* run `xling convert`"
+    ):
         make_model(task)
 
 
 def test_an_initial_model_of_another_shape(data_bin, initial):
     task = make_task(data_bin, "word_alignment", initial_model=str(initial))
-    with pytest.raises(UserError, match="--arch and the --encoder-"):
+    with pytest.raises(
+        UserError, match=r"--initial-model \S+model\.pt: the checkpoint has .* --arch and the --encoder-"
+    ):
         make_model(task, layers=1)
+
+
+def test_an_initial_model_of_another_vocabulary(data_bin, initial, tmp_path):
+    content = torch.load(initial)
+    key = "encoder.sentence_encoder.embed_tokens.weight"
+    content["model"][key] = content["model"][key][:-1]
+    torch.save(content, tmp_path / "other.pt")
+    task = make_task(data_bin, "word_alignment", initial_model=str(tmp_path / "other.pt"))
+    with pytest.raises(UserError, match=r"--initial-model \S+other\.pt: the checkpoint's vocabulary has \d+ symbols"):
+        make_model(task)
 
 
 def test_a_pair_without_the_anchor_language(tmp_path, initial):
