@@ -25,6 +25,8 @@ from .tokenizer import SENTENCEPIECE, Pieces, Tokenizer, load_tokenizer
 
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
+# parameters that the model's shape is read from
+_MATRICES = ("embed_tokens.weight", "embed_positions.weight", "embed_languages.weight", "fc1.weight", "out_proj.weight")
 _NUMBERS = ("dropout", "attention_dropout", "activation_dropout", "layer_norm_eps")
 
 
@@ -224,6 +226,11 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
     Raises:
         UserError: the parameters are not those of a RoBERTa-family model, or do not fit the dictionary.
     """
+    for key, tensor in state.items():
+        if key.endswith(_MATRICES) and tensor.dim() != 2:
+            raise UserError(
+                f"{source}: {key} has shape {tuple(tensor.shape)}, not that of a matrix; is the file complete?"
+            )
     embedding = state[_PREFIX + "embed_tokens.weight"]
     if len(embedding) != len(dictionary):
         raise UserError(
@@ -263,5 +270,25 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
     for name in HEADS:
         if f"heads.{name}.out_proj.weight" in state:
             model.add_head(name, len(state[f"heads.{name}.out_proj.weight"]))
+    _check_parameters(state, model.state_dict(), source)
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
     return model.eval()
+
+
+def _check_parameters(state: dict[str, Tensor], own: dict[str, Tensor], source: Path) -> None:
+    """Require that a checkpoint has every parameter of the model it describes, and no more of the encoder."""
+    again = "the file is incomplete or of another kind of model; copy or download it again"
+    for key, parameter in own.items():
+        if key not in state:
+            if key == "encoder.lm_head.weight":  # tied
+                continue
+            raise UserError(f"{source}: has no {key}: {again}")
+        if state[key].shape != parameter.shape:
+            raise UserError(
+                f"{source}: {key} has shape {tuple(state[key].shape)}, the other parameters ask for {tuple(parameter.shape)}: {again}"
+            )
+        if not state[key].isfinite().all():
+            raise UserError(f"{source}: {key} holds inf or nan; take a checkpoint from before the training failed")
+    for key in state:
+        if key not in own and key.startswith((_PREFIX + "layers.", _PREFIX + "layer_norm.")):
+            raise UserError(f"{source}: has {key}, for which the encoder has no place: {again}")

@@ -18,11 +18,14 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from fairseq_xling_preprocess import wordpiece
+
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel
 from . import vocabulary
 from .checkpoint import LoadedModel, build_model
+from .config import check_shapes, read_config
 from .labels import config_labels, label_options, write_labels
 from .parameters import FAMILIES, Family, to_fairseq, to_transformers
 from .tokenizer import SentencePieceTokenizer, Tokenizer, WordPieceTokenizer
@@ -32,8 +35,6 @@ logger = logging.getLogger(__name__)
 WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")
 # head -> transformers' class for it
 _CLASSES = {"sequence": "ForSequenceClassification", "token": "ForTokenClassification", "span": "ForQuestionAnswering"}
-# transformers' options that change the function, with the only value fairseq's encoder has
-_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "tie_word_embeddings": True}
 
 
 def _library(name: str) -> Any:
@@ -49,8 +50,9 @@ def load_transformers(folder: Path) -> LoadedModel:
     Raises:
         UserError: a file is missing or damaged, or the model is of another kind.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     file, state = _read_weights(folder)
+    check_shapes(config, state, folder, file)
     tokenizer: Tokenizer | None = None
     if config["model_type"] == "xlm-roberta":
         dictionary, tokenizer = vocabulary.read_xlmr(folder)
@@ -89,24 +91,6 @@ def _heads(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> list[str]:
 def _rows(tokenizer: Tokenizer | None) -> Tensor | None:
     """fairseq's id of each of the model's symbols in ``transformers``; None: the same."""
     return torch.from_numpy(tokenizer.rows) if isinstance(tokenizer, WordPieceTokenizer) else None
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    file = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file}: not a JSON file ({error}); copy or download it again") from error
-    if config.get("model_type") not in FAMILIES:
-        raise UserError(f"{file}: model_type is {config.get('model_type')!r}; only {', '.join(FAMILIES)} can be read")
-    for option, value in _FIXED.items():
-        if config.get(option, value) != value:
-            raise UserError(f"{file}: {option} is {config[option]!r}, fairseq's encoder has only {value!r}")
-    if config.get("problem_type") not in (None, "single_label_classification"):
-        logger.warning(
-            f"{file}: problem_type is {config['problem_type']!r}; here the output with the largest logit counts"
-        )
-    return config
 
 
 def _read_weights(folder: Path) -> tuple[Path, dict[str, Tensor]]:
@@ -174,12 +158,12 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     ``vocab.bpe`` beside the checkpoint.
 
     Raises:
-        UserError: ``transformers`` is not installed, the model has no equal there (pre-norm, several heads), or its tokenizer
-            numbers pieces differently.
+        UserError: ``transformers`` is not installed, the model has no equal there (pre-norm, several heads), its tokenizer
+            numbers pieces differently, or BERT's vocabulary is missing.
     """
     library = _library("transformers")
     model_class = _model_class(loaded.model)
-    family, rows = _family(loaded.tokenizer), _rows(loaded.tokenizer)
+    family, rows = _family(loaded), _rows(loaded.tokenizer)
     state, dropped = to_transformers(loaded.model.state_dict(), family, loaded.dictionary.pad(), rows)
     _log_dropped(dropped)
     shape, dictionary = loaded.model.cfg, loaded.dictionary
@@ -205,11 +189,23 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> None:
     _write_tokenizer(library, loaded, folder)
 
 
-def _family(tokenizer: Tokenizer | None) -> Family:
-    """The architecture that a model with this tokeniser is of."""
-    if isinstance(tokenizer, SentencePieceTokenizer):
+def _family(loaded: LoadedModel) -> Family:
+    """The architecture that a model with this tokeniser is of.
+
+    Raises:
+        UserError: the model has no tokeniser and BERT's pieces.
+    """
+    if isinstance(loaded.tokenizer, SentencePieceTokenizer):
         return FAMILIES["xlm-roberta"]
-    return FAMILIES["roberta" if tokenizer is None else "bert"]
+    if loaded.tokenizer is not None:
+        return FAMILIES["bert"]
+    # a SentencePiece model joins no sign to a letter, and RoBERTa's symbols are numbers
+    if any(symbol.startswith("##") and symbol[2:3].isalnum() for symbol in loaded.dictionary.symbols):
+        raise UserError(
+            f"{loaded.home / 'dict.txt'}: has BERT's pieces (##…), and there is no {wordpiece.VOCAB_NAME} beside it; copy the model's "
+            f"{wordpiece.VOCAB_NAME} there"
+        )
+    return FAMILIES["roberta"]
 
 
 def _special_ids(loaded: LoadedModel) -> dict[str, int]:

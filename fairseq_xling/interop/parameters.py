@@ -92,6 +92,11 @@ class Family:
         return f"{self.base}.embeddings.word_embeddings.weight"
 
     @property
+    def positions(self) -> str:
+        """The position table there."""
+        return f"{self.base}.embeddings.position_embeddings.weight"
+
+    @property
     def types(self) -> str:
         """The token-type table there."""
         return f"{self.base}.embeddings.token_type_embeddings.weight"
@@ -168,12 +173,13 @@ def to_fairseq(
         rows: (V,) fairseq's id of each symbol there; None: the same.
 
     Raises:
-        UserError: it is a model of another family, its vocabulary has another size than ``rows``, or the LM head's output matrix
-            is not the word embedding.
+        UserError: it is a model of another family, its vocabulary has another size than ``rows``, or the LM head's output is
+            not the word embedding with a bias for each symbol.
     """
     state = _today(state, family)
-    if family.embedding not in state:
-        raise UserError(f"not a {family.classes} model: it has no {family.embedding}")
+    for needed in (family.embedding, family.positions):
+        if needed not in state:
+            raise UserError(f"not a {family.classes} model: it has no {needed}")
     embedding = state[family.embedding]
     if rows is not None and len(rows) != len(embedding):
         raise UserError(
@@ -184,6 +190,11 @@ def to_fairseq(
         raise UserError("the LM head's output matrix is not the word embedding; such a model cannot be converted")
     if (bias := state.pop(f"{decoder}.bias", None)) is not None:  # another name of the same
         state.setdefault(family.output_bias, bias)
+    bias = state.get(family.output_bias)
+    if bias is not None and bias.shape != embedding.shape[:1]:
+        raise UserError(
+            f"{family.output_bias} has shape {tuple(bias.shape)}, the vocabulary has {len(embedding)} symbols"
+        )
     types = state.pop(family.types, None)
     excluded = tuple(f"heads.{name}." for name in ("sequence", "token", "span") if name not in heads)
     table = {theirs: ours for ours, theirs in family.table.items() if not ours.startswith(excluded or "-")}

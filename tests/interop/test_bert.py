@@ -331,3 +331,12 @@ def test_folder_without_a_tokenizer(hf_bert_folder):
     (hf_bert_folder / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"has neither vocab\.txt nor a WordPiece tokenizer\.json; copy the tokenizer"):
         load_model(hf_bert_folder)
+
+
+def test_a_fairseq_folder_without_its_vocabulary(bert_folder, tmp_path, capsys):
+    """It is no RoBERTa, whose vocab.bpe would not help."""
+    (bert_folder / "vocab.txt").unlink()
+    assert xling("convert", bert_folder, tmp_path / "hf") == 2
+    error = capsys.readouterr().err
+    assert f"{bert_folder}/dict.txt: has BERT's pieces (##…), and there is no vocab.txt beside it; copy" in error
+    assert not (tmp_path / "hf").exists()

@@ -183,6 +183,13 @@ def change(**options):
     return lambda content: content["cfg"]["model"].update(options)
 
 
+FC1 = "encoder.sentence_encoder.layers.1.fc1.bias"
+
+
+def put(key, value):
+    return lambda content: content["model"].update({key: value})
+
+
 def replace_weight(content):
     content["model"]["encoder.lm_head.weight"] = content["model"]["encoder.lm_head.weight"] + 1
 
@@ -202,7 +209,15 @@ def replace_weight(content):
         ),
         (
             lambda content: content["model"].pop("encoder.sentence_encoder.layers.1.fc2.bias"),
-            "has no .*layers.1.fc2.bias",
+            r"model\.pt: has no .*layers\.1\.fc2\.bias: the file is incomplete",
+        ),
+        (put(FC1, torch.zeros(47)), r"model\.pt: \S+fc1\.bias has shape \(47,\), the other parameters ask for \(48,\)"),
+        (put(FC1, torch.full((48,), torch.nan)), r"model\.pt: \S+fc1\.bias holds inf or nan"),
+        (put(f"{FC1}es", torch.zeros(1)), r"model\.pt: has \S+fc1\.biases, for which the encoder has no place"),
+        (put("encoder.sentence_encoder.embed_positions.weight", torch.zeros(9)), r"\(9,\), not that of a matrix"),
+        (
+            lambda content: content["model"].pop("encoder.lm_head.dense.bias"),
+            r"model\.pt: has no encoder\.lm_head\.dense",
         ),
     ],
 )
@@ -210,5 +225,6 @@ def test_other_architectures_are_refused(xling_folder, edit, message):
     content = torch.load(xling_folder / "model.pt")
     edit(content)
     torch.save(content, xling_folder / "model.pt")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         load_model(xling_folder)
+    assert "--arch" not in str(caught.value)

@@ -155,6 +155,116 @@ def test_other_architectures_are_refused(hf_folder, option, value, message):
         load_model(hf_folder)
 
 
+def edit_config(folder, **options):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **options}))
+
+
+def edit_weights(folder, edit, **parameters):
+    """Apply ``edit`` to the encoder's parameters under the bare model's names; ``parameters`` are set as they are."""
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(folder / "model.safetensors")
+    base = {key.split(".", 1)[1]: tensor for key, tensor in state.items() if key.startswith(("roberta.", "bert."))}
+    prefix = next(key for key in state if "embeddings" in key).split(".")[0]
+    edit(base)
+    heads = {key: tensor for key, tensor in state.items() if not key.startswith(f"{prefix}.")}
+    encoder = {f"{prefix}.{key}": tensor for key, tensor in base.items()}
+    save_file({**heads, **encoder, **parameters}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("layer_norm_eps", "a"),
+        ("layer_norm_eps", None),
+        ("layer_norm_eps", float("nan")),
+        ("hidden_dropout_prob", [0.1]),
+        ("attention_probs_dropout_prob", 2),
+    ],
+)
+def test_options_that_are_no_numbers(hf_folder, option, value):
+    edit_config(hf_folder, **{option: value})
+    with pytest.raises(UserError) as caught:
+        load_model(hf_folder)
+    assert f"{hf_folder}/config.json: {option} is {value!r}, it must be a number" in str(caught.value)
+
+
+def test_a_config_that_holds_no_options(hf_folder):
+    (hf_folder / "config.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"config\.json: holds no options of a model"):
+        load_model(hf_folder)
+
+
+@pytest.mark.parametrize("bert", [False, True])
+@pytest.mark.parametrize(
+    ("option", "value", "found"),
+    [
+        ("num_hidden_layers", 3, 2),
+        ("num_hidden_layers", 1, 2),
+        ("hidden_size", 64, 32),
+        ("intermediate_size", 64, 48),
+        ("max_position_embeddings", 512, None),
+        ("vocab_size", 30522, None),
+        ("type_vocab_size", 3, None),
+    ],
+)
+def test_a_config_of_another_shape(hf_folder, hf_bert_folder, bert, option, value, found):
+    """In particular a lost last layer: the rest would work without it."""
+    folder = hf_bert_folder if bert else hf_folder
+    found = found or json.loads((folder / "config.json").read_text())[option]
+    edit_config(folder, **{option: value})
+    with pytest.raises(UserError) as caught:
+        load_model(folder)
+    expected = f"{folder}/config.json: {option} is {value}, in model.safetensors it is {found}: the weights' file is incomplete or another"
+    assert expected in str(caught.value)
+
+
+def test_the_last_layer_is_lost(hf_folder):
+    edit_weights(hf_folder, lambda state: [state.pop(key) for key in [*state] if ".layer.1." in key])
+    with pytest.raises(UserError, match=r"num_hidden_layers is 2, in model\.safetensors it is 1"):
+        load_model(hf_folder)
+
+
+def put(key, value):
+    return lambda state: state.update({key: value})
+
+
+EMBEDDINGS = "embeddings.word_embeddings.weight"
+FC1 = "encoder.layer.1.intermediate.dense"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda state: state.pop(f"{FC1}.bias"), r"has no encoder.*layers\.1\.fc1\.bias"),
+        (put(f"{FC1}.bias", torch.zeros(47)), r"layers\.1\.fc1\.bias has shape \(47,\), the other .* ask for \(48,\)"),
+        (put(f"{FC1}.bias", torch.full((48,), torch.nan)), r"layers\.1\.fc1\.bias holds inf or nan"),
+        (put(f"{FC1}.bias", torch.full((48,), -torch.inf)), r"layers\.1\.fc1\.bias holds inf or nan"),
+        (lambda state: state.pop("embeddings.position_embeddings.weight"), r"it has no \w+\.embeddings\.position_emb"),
+        (put(EMBEDDINGS, torch.zeros(32)), r"word_embeddings\.weight has shape \(32,\), not that of a matrix"),
+    ],
+)
+@pytest.mark.parametrize("bert", [False, True])
+def test_weights_that_are_damaged(hf_folder, hf_bert_folder, bert, edit, message):
+    """The file is named, and nothing that only training has."""
+    folder = hf_bert_folder if bert else hf_folder
+    edit_weights(folder, edit)
+    with pytest.raises(UserError, match=rf"/model\.safetensors: .*{message}") as caught:
+        load_model(folder)
+    assert "--" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bert", [False, True])
+def test_an_output_bias_of_another_vocabulary(hf_folder, hf_bert_folder, bert):
+    folder = hf_bert_folder if bert else hf_folder
+    edit_weights(folder, lambda _: None, **{"cls.predictions.bias" if bert else "lm_head.bias": torch.zeros(3)})
+    with pytest.raises(
+        UserError, match=r"model\.safetensors: \S+\.bias has shape \(3,\), the vocabulary has \d+ symbols"
+    ):
+        load_model(folder)
+
+
 def test_untied_output_is_refused(hf_folder):
     from safetensors.torch import load_file, save_file
 
