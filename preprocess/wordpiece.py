@@ -67,7 +67,9 @@ def read_options(folder: Path) -> Options | None:
         values = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{file}: not a JSON file ({error}); copy or download it again") from error
-    if not isinstance(values, dict) or "do_lower_case" not in values:
+    if not isinstance(values, dict):
+        raise UserError(f"{file}: holds no JSON object {{...}}; copy or download it again")
+    if "do_lower_case" not in values:
         return None
     options = Options.of(values)
     for name, value in asdict(options).items():

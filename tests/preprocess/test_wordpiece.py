@@ -99,6 +99,9 @@ def test_options_beside_the_vocabulary_count(vocab_txt: str) -> None:
     file.write_text(json.dumps({"do_lower_case": "yes"}))
     with pytest.raises(UserError, match=r"tokenizer_config\.json: do_lower_case is 'yes'; write true or false"):
         wordpiece.load(vocab_txt)
+    file.write_text("[1]")
+    with pytest.raises(UserError, match=r"tokenizer_config\.json: holds no JSON object"):
+        wordpiece.load(vocab_txt)
     file.write_text("{")
     with pytest.raises(UserError, match=r"tokenizer_config\.json: not a JSON file"):
         wordpiece.load(vocab_txt)
