@@ -239,7 +239,7 @@ def open_outputs(paths: Sequence[str | Path]) -> Iterator[Sequence[IO[bytes]]]:
         with contextlib.ExitStack() as stack:
             streams = []
             for target, temporary in zip(targets, partial, strict=True):
-                target.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(target)
                 streams.append(stack.enter_context(xopen(temporary, "wb", threads=0)))
             yield streams
         for target, temporary in zip(targets, partial, strict=True):
@@ -253,6 +253,14 @@ def open_outputs(paths: Sequence[str | Path]) -> Iterator[Sequence[IO[bytes]]]:
         for temporary in partial:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _make_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(f"cannot write {target}: its folder cannot be made ({reason})") from error
 
 
 def parse_pair(pair: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def open_work(folder: Path, fingerprint: Mapping[str, Any]) -> None:
     if folder.exists():
         if mark.is_file() and mark.read_text(encoding="utf-8") == wanted:
             return
-        if not mark.is_file() and any(folder.iterdir()):
+        if not mark.is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: in the way, and no work folder of xling align; remove it or change --output")
         shutil.rmtree(folder)
     with open_outputs([mark]) as (stream,):

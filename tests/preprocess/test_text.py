@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tracemalloc
 from pathlib import Path
@@ -149,6 +150,15 @@ def test_unwritable_output(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"), text.open_outputs([tmp_path / "file" / "out"]):
         pass
     with pytest.raises(UserError, match="it is a folder"), text.open_outputs([tmp_path]):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mkdir(path: str, mode: int) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)  # as below /proc
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(UserError, match=r"x/y: its folder cannot be made \(no such"), text.open_outputs([tmp_path / "x/y"]):
         pass
 
 

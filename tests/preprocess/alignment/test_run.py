@@ -187,6 +187,9 @@ def test_a_folder_in_the_way_is_not_removed(bitext: run.Bitext, tmp_path: Path) 
     with pytest.raises(UserError, match=r"x\.work: in the way"):
         run.align_files(bitext, str(tmp_path / "x"), embedded.Embedded())
     assert precious.exists()
+    write(tmp_path / "y.work", "a file")
+    with pytest.raises(UserError, match=r"y\.work: in the way"):
+        run.align_files(bitext, str(tmp_path / "y"), embedded.Embedded())
 
 
 def test_words_that_mean_something_to_the_library(tmp_path: Path) -> None:
