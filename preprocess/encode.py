@@ -226,6 +226,11 @@ def check_arguments(
             suffixes = tuple(split_compression(path)[0].rsplit(".", 1)[-1] for path in (first, second))
             if suffixes == pair[::-1]:
                 raise UserError(f"--pair {'-'.join(pair)}: {first} comes first but is {suffixes[0]}; swap the inputs")
+    check_overwrite(inputs, outputs)
+
+
+def check_overwrite(inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Raise UserError if a file is both read and written."""
     clash = {os.path.realpath(path) for path in inputs} & {os.path.realpath(path) for path in outputs}
     if clash:
         raise UserError(f"--output would overwrite the input {min(clash)}")
@@ -267,6 +272,7 @@ def encode_files(
             raise UserError(f"--alignment {links.file}: links are between two languages; give --pair")
         records = piece_links.with_links(records, links, pair)
         outputs = output_paths(str(output), [*pair, "align"])
+        check_overwrite([*paths, *links.files(pair)], outputs)
     mode = links.mode if links else None
     with open_outputs(outputs) as streams:
         for size, texts, stats in _encode_chunks(chunked(records), tokeniser, len(result.files), workers, mode):

@@ -37,6 +37,10 @@ class WordLinks:
     words: str | None = None
     mode: str = "first"
 
+    def files(self, pair: tuple[str, str]) -> list[str]:
+        """The file of links, then those of the words."""
+        return [self.file, *(f"{self.words}.{lang}" for lang in pair if self.words is not None)]
+
 
 def with_links(
     records: Iterable[tuple[str, ...]], links: WordLinks, pair: tuple[str, str]
@@ -46,7 +50,7 @@ def with_links(
     Raises:
         UserError: a file has another number of lines than there are pairs.
     """
-    files = [links.file, *(f"{links.words}.{lang}" for lang in pair if links.words is not None)]
+    files = links.files(pair)
     rows: Iterator[tuple[Any, ...]] = zip_longest(records, *map(read_lines, files))
     for number, (record, line, *words) in enumerate(rows, 1):
         if record is None or line is None or None in words:

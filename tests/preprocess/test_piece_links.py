@@ -256,3 +256,15 @@ def test_wrong_options(
         cli.main(["encode", "--model", model, "--input", bitext[0], "--output", str(tmp_path / "out"), *options])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("file", "output"), [("links", "w"), ("x.align", "x")])
+def test_links_and_words_are_not_overwritten(
+    file: str, output: str, bitext: list[str], model: str, tmp_path: Path
+) -> None:
+    for side, lang in enumerate(EN_FR):
+        (tmp_path / f"w.{lang}").write_bytes(Path(bitext[side]).read_bytes())
+    links = piece_links.WordLinks(write(tmp_path / file, "0-0", "", "", ""), str(tmp_path / "w"))
+    with pytest.raises(UserError, match="--output would overwrite the input"):
+        encode.encode_files(model, bitext, tmp_path / output, pair=EN_FR, links=links)
+    assert (tmp_path / "w.en").read_bytes() == Path(bitext[0]).read_bytes()
