@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..workers import end_with_parent
 from .aligners import LinesAligner
 from .shards import identity, read_shard
 
@@ -47,7 +49,9 @@ class FastAlign(LinesAligner):
             command = [str(self._program), "-i", str(bitext), *FLAGS, *(["-r"] if direction == "reverse" else [])]
             try:
                 with links.open("wb") as output, log.open("wb") as errors:
-                    status = subprocess.run(command, stdout=output, stderr=errors, check=False).returncode
+                    status = subprocess.run(
+                        command, stdout=output, stderr=errors, check=False, preexec_fn=end_with_parent
+                    ).returncode
             except OSError as error:
                 raise UserError(f"{self._program}: cannot be started ({error.strerror})") from error
             if status:
@@ -58,7 +62,16 @@ class FastAlign(LinesAligner):
             try:
                 self.cut(str(links), shards, model, skips_empty=True)
             except UserError as error:
-                raise UserError(f"{self._program} wrote garbage: {error}") from error
+                raise UserError(f"{self._program} wrote garbage: {_without_file(str(error), links)}") from error
+
+
+def _without_file(message: str, file: Path) -> str:
+    """``file:N: …`` becomes ``line N of its output: …``: the file is deleted by the time the message is read."""
+    match = re.match(rf"{re.escape(str(file))}(?::([0-9]+))?: ", message)
+    if match is None:
+        return message
+    place = f"line {match[1]} of its output" if match[1] else "its output"
+    return f"{place}: {message[match.end() :]}"
 
 
 def write_bitext(path: Path, shards: Sequence[Path]) -> None:

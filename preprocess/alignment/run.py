@@ -18,6 +18,7 @@ from .. import encode
 from ..errors import UserError
 from ..progress import bar, steps
 from ..text import expand, open_outputs
+from ..workers import process_pool
 from .aligners import DIRECTIONS, Aligner
 from .pharaoh import format_links, parse_links
 from .shards import identity, open_work, read_lines, read_shard, write_lines, write_shard
@@ -81,7 +82,7 @@ def align_files(
             "shard": [SHARD_PAIRS, SHARD_CHARACTERS],
         },
     )
-    with ProcessPoolExecutor(workers, initializer=_start_worker) as pool:
+    with process_pool(workers, _start_worker) as pool:
         try:
             shards = _tokenize(bitext, paths, work, pool, workers)
             _align(aligner, shards, work, pool, workers)
@@ -91,9 +92,6 @@ def align_files(
                 f"a worker process was killed, most likely for want of memory; --workers 1 needs least, {work} keeps "
                 "what is done"
             ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # waits: what is under way must not write into another run's folder
-            raise
     shutil.rmtree(work)
     return result
 

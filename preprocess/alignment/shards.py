@@ -70,11 +70,15 @@ def read_shard(path: Path) -> Iterator[Pair]:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that becomes ``path`` when the block ends without an exception."""
+    """A temporary folder that becomes ``path`` when the block ends without an exception, unless that is there by then."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not path.is_dir():  # a folder that another run finished is as good
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

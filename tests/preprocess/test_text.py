@@ -158,7 +158,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Monkey
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)  # as below /proc
 
     monkeypatch.setattr(os, "mkdir", mkdir)
-    with pytest.raises(UserError, match=r"x/y: its folder cannot be made \(no such"), text.open_outputs([tmp_path / "x/y"]):
+    with (
+        pytest.raises(UserError, match=r"x/y: its folder cannot be made \(no such"),
+        text.open_outputs([tmp_path / "x/y"]),
+    ):
         pass
 
 

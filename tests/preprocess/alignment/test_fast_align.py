@@ -59,11 +59,11 @@ def test_empty_sides_and_its_separator_as_a_word(bitext: run.Bitext, tmp_path: P
     [
         ("sys.stderr.write('reading\\nout of memory\\n\\n'); sys.exit(3)", r"failed \(forward, exit code 3\): out of memory"),
         ("import os; os.kill(os.getpid(), 9)", r"failed \(forward, signal 9\): it said nothing"),
-        ("links[1] = '0-0 nonsense'", r"wrote garbage: .*fast_align\.forward:2: 'nonsense' is not a link"),
-        ("links[0] = '0-2'", r"wrote garbage: .*fast_align\.forward:1: link 0-2 is out of range"),
-        ("links.pop()", r"wrote garbage: .*fast_align\.forward: has 2 lines, the bitext 3 pairs"),
-        ("links = ['\\udcff']; sys.stdout.reconfigure(errors='surrogateescape')", r"wrote garbage: .*not UTF-8"),
-        ("links = []", r"wrote garbage: .*is empty"),
+        ("links[1] = '0-0 nonsense'", r"wrote garbage: line 2 of its output: 'nonsense' is not a link"),
+        ("links[0] = '0-2'", r"wrote garbage: line 1 of its output: link 0-2 is out of range"),
+        ("links.pop()", r"wrote garbage: its output: has 2 lines, the bitext 3 pairs"),
+        ("links = ['\\udcff']; sys.stdout.reconfigure(errors='surrogateescape')", r"wrote garbage: line 1 of its output: not UTF-8"),
+        ("links = []", r"wrote garbage: its output: the file is empty"),
     ],
 )  # fmt: skip
 def test_failures_are_one_message(bitext: run.Bitext, tmp_path: Path, body: str, message: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_xling_preprocess import cli
-from fairseq_xling_preprocess.alignment import aligners, embedded, run
+from fairseq_xling_preprocess.alignment import aligners, embedded, run, shards
 from fairseq_xling_preprocess.alignment.pharaoh import parse_links
 from fairseq_xling_preprocess.alignment.symmetrize import HEURISTICS
 from fairseq_xling_preprocess.errors import UserError
@@ -288,3 +288,57 @@ def test_wrong_options(
     assert code == 2
     assert message in output
     assert not (tmp_path / "x.work").exists()
+
+
+def children(pid: int) -> set[int]:
+    return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def runs(pid: int) -> bool:
+    """A process that has ended but was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_workers_end_with_the_command(
+    number: int, code: int, pairs: list[tuple[str, str]], tmp_path: Path, omp: dict[str, str]
+) -> None:
+    files = [
+        write(tmp_path / f"in.{lang}", *(pair[side] for pair in pairs * 25)) for side, lang in enumerate(("en", "fr"))
+    ]
+    words = [sys.executable, "-m", "fairseq_xling_preprocess.cli", "align", "--pair", "en-fr", "--pretokenized"]
+    words += ["--workers", "2", "--input", files[0], "--input", files[1], "--output"]
+    killed = subprocess.Popen([*words, str(tmp_path / "killed" / "x")], env=omp)
+    work = tmp_path / "killed" / "x.work"
+    deadline = time.monotonic() + 60
+    while not (work / "shards.json").exists() and time.monotonic() < deadline:
+        assert killed.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.2)  # training is under way
+    workers = children(killed.pid)
+    assert len(workers) == 2
+    assert not list(work.glob("*.model"))
+    started = time.monotonic()
+    killed.send_signal(number)
+    assert killed.wait(timeout=10) == code
+    while any(map(runs, workers)):
+        assert time.monotonic() < started + 2
+        time.sleep(0.01)
+    for name in ("killed", "whole"):
+        subprocess.run([*words, str(tmp_path / name / "x")], env=omp, check=True)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_a_folder_that_another_run_finished_stays(tmp_path: Path) -> None:
+    with shards.new_folder(tmp_path / "model") as folder:
+        write(folder / "file", "second")
+        (tmp_path / "model").mkdir()
+        write(tmp_path / "model" / "file", "first")
+    assert lines_of(tmp_path / "model" / "file") == ["first"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
