@@ -79,7 +79,9 @@ def carry(record: tuple[str, ...], sides: Sequence[Spans], mode: str) -> str:
     source, target, source_words, target_words, line, place = record
     words = split_words(source_words), split_words(target_words)
     links = parse_links(line, place)
-    check_links(links, len(words[0]), len(words[1]), place)
+    raw = (source_words, target_words) == (source, target)  # so it is without --words
+    ask = "did you forget --words PREFIX (the --output of xling align)? Or: " if raw else ""
+    check_links(links, len(words[0]), len(words[1]), place, ask)
     if not links:
         return ""
     numbers = []

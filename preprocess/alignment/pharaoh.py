@@ -27,13 +27,13 @@ def parse_links(line: str, where: str) -> list[Link]:
     return links
 
 
-def check_links(links: Iterable[Link], num_source: int, num_target: int, where: str) -> None:
-    """Raise UserError if a link is outside a pair of so many source and target words."""
+def check_links(links: Iterable[Link], num_source: int, num_target: int, where: str, ask: str = "") -> None:
+    """Raise UserError if a link is outside a pair of so many source and target words; ``ask`` comes before the remedy."""
     for i, j in links:
         if i >= num_source or j >= num_target:
             raise UserError(
                 f"{where}: link {i}-{j} is out of range: {num_source} source and {num_target} target words, counted "
-                f"from 0; {_remedy(i, j, num_source, num_target)}"
+                f"from 0; {ask}{_remedy(i, j, num_source, num_target)}"
             )
 
 

@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..progress import bar, steps
 from ..text import expand, open_outputs
 from ..workers import process_pool
-from .aligners import DIRECTIONS, Aligner
+from .aligners import DIRECTIONS, Aligner, Precomputed
 from .pharaoh import format_links, parse_links
 from .shards import identity, open_work, read_lines, read_shard, write_lines, write_shard
 from .symmetrize import symmetrize
@@ -82,16 +82,23 @@ def align_files(
             "shard": [SHARD_PAIRS, SHARD_CHARACTERS],
         },
     )
-    with process_pool(workers, _start_worker) as pool:
-        try:
-            shards = _tokenize(bitext, paths, work, pool, workers)
-            _align(aligner, shards, work, pool, workers)
-            result = _write(shards, aligner.directions, heuristics, outputs, pool, workers)
-        except BrokenProcessPool as error:
-            raise UserError(
-                f"a worker process was killed, most likely for want of memory; --workers 1 needs least, {work} keeps "
-                "what is done"
-            ) from error
+    try:
+        with process_pool(workers, _start_worker) as pool:
+            try:
+                shards = _tokenize(bitext, paths, work, pool, workers)
+                _align(aligner, shards, work, pool, workers)
+                result = _write(shards, aligner.directions, heuristics, outputs, pool, workers)
+            except BrokenProcessPool as error:
+                raise UserError(
+                    f"a worker process was killed, most likely for want of memory; --workers 1 needs least, {work} keeps "
+                    "what is done"
+                ) from error
+    except UserError as error:
+        # the models of finished alignments are of no use once these are mended
+        useful = not isinstance(aligner, Precomputed) and any(work.glob("*.model"))
+        if not useful and not isinstance(error.__cause__, BrokenProcessPool):
+            shutil.rmtree(work)
+        raise
     shutil.rmtree(work)
     return result
 

@@ -219,7 +219,10 @@ def test_wordpieces(tmp_path: Path) -> None:
     [
         (["0-0", "", "0-0"], r"links: has 3 lines, the bitext 4 pairs"),
         (["0-0", "", "0-0", "", ""], r"links: has 5 lines, the bitext 4 pairs"),
-        (["0-0", "", "3-0", ""], r"links:3: link 3-0 is out of range: 3 source and 2 target words"),
+        (
+            ["0-0", "", "3-0", ""],
+            r"links:3: link 3-0 is out of range: 3 source and 2 target words.* 0; did you forget --words PREFIX",
+        ),
         (["0-0", "", "0-x", ""], r"links:3: '0-x' is not a link"),
     ],
 )
