@@ -34,7 +34,8 @@ def process_pool(
         except BaseException:
             for worker in set(multiprocessing.active_children()) - others:
                 worker.kill()
-            pool._result_queue._writer.close()  # or the executor waits for the rest of a result that was half sent
+            # or the executor waits for the rest of a result that was half sent
+            pool._result_queue._writer.close()  # type: ignore[attr-defined]
             raise
         finally:
             pool.shutdown(cancel_futures=True)
