@@ -6,7 +6,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from .text import (
     split_compression,
 )
 from .wordpiece import WordPieceFiles
+from .workers import process_pool
 
 FORMATS = ("lines", "cc100", "tsv", "tmx")
 CHUNK_RECORDS = 2_000
@@ -182,9 +183,8 @@ def _encode_chunks(
             yield len(chunk), *_encode_chunk(chunk, mode)
         return
     # Not Pool.imap: it would read the whole input ahead of the workers.
-    pool = ProcessPoolExecutor(workers, initializer=_start_worker, initargs=(tokeniser, num_columns))
     pending: deque[tuple[int, Future[tuple[list[bytes], list[Stats]]]]] = deque()
-    try:
+    with process_pool(workers, _start_worker, (tokeniser, num_columns)) as pool:
         for chunk in chunks:
             pending.append((len(chunk), pool.submit(_encode_chunk, chunk, mode)))
             if len(pending) >= 2 * workers:
@@ -192,8 +192,6 @@ def _encode_chunks(
                 yield size, *future.result()
         for size, future in pending:
             yield size, *future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def output_paths(output: str, names: Sequence[str] | None) -> list[str]:
