@@ -23,6 +23,8 @@ class Aligner(ABC):
     """
 
     directions: tuple[str, ...] = DIRECTIONS
+    files: Sequence[str] = ()
+    """what it reads besides the text"""
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -84,6 +86,7 @@ class Precomputed(LinesAligner):
         if len(files) > 2:
             raise UserError(f"--alignments given {len(files)} times: once (final) or twice (forward, reverse)")
         self.directions = DIRECTIONS if len(files) == 2 else ("align",)
+        self.files = files
         self._files = dict(zip(self.directions, files, strict=True))
         for file in files:
             if not Path(file).is_file():

@@ -70,6 +70,7 @@ def align_files(
     names = [*bitext.pair, *aligner.directions, *heuristics]
     outputs = [f"{output}.{name}" for name in names]
     encode.check_arguments(bitext.kind, paths, outputs, bitext.pair, bitext.columns)
+    encode.check_overwrite(aligner.files, outputs)
     for lang in bitext.pair:
         _tokenizer(lang, bitext.pretokenized)  # complain here rather than in every worker
     work = Path(f"{output}.work")

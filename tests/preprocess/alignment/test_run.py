@@ -246,6 +246,13 @@ def test_wrong_finished_alignments(small: run.Bitext, tmp_path: Path, lines: lis
     assert not list(tmp_path.glob("x.*"))
 
 
+def test_finished_alignments_are_not_overwritten(small: run.Bitext, tmp_path: Path) -> None:
+    files = [write(tmp_path / f"x.{name}", "0-0", "", "0-0") for name in ("forward", "reverse")]
+    with pytest.raises(UserError, match=r"--output would overwrite the input \S+x\.forward"):
+        run.align_files(small, str(tmp_path / "x"), aligners.Precomputed(files))
+    assert lines_of(tmp_path / "x.forward") == ["0-0", "", "0-0"]
+
+
 @pytest.fixture
 def xling(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     def call(*args: str | Path) -> tuple[int, str]:
