@@ -21,7 +21,7 @@ from fairseq_xling.finetuning.dataset import FinetuneDataset
 from fairseq_xling.finetuning.examples import Examples, Row
 from fairseq_xling.interop.checkpoint import LoadedModel
 from fairseq_xling.interop.huggingface import write_fairseq
-from fairseq_xling.interop.parameters import to_transformers
+from fairseq_xling.interop.parameters import FAMILIES, to_transformers
 from fairseq_xling.models import XlingModel, XlingModelConfig
 
 Rows = Callable[[np.random.Generator, Symbols, int], Iterator[Row]]
@@ -182,7 +182,7 @@ def transformers_like(ours: FineTuning, shape: Shape, dropout: float) -> Transfo
     config.num_labels = ours.task.formulation.num_outputs
     model = getattr(transformers, setting.model_class)(config)
     state = {key: tensor.detach().clone() for key, tensor in ours.trainer.model.state_dict().items()}
-    converted, _ = to_transformers(state)
+    converted, _ = to_transformers(state, FAMILIES["xlm-roberta"], ours.task.source_dictionary.pad())
     head, theirs = setting.head
     converted |= {f"{theirs}.{kind}": state[f"{head}.out_proj.{kind}"] for kind in ("weight", "bias")}
     model.load_state_dict(converted)

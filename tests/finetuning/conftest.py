@@ -19,9 +19,9 @@ from fairseq_xling.interop.checkpoint import LoadedModel, load_model
 from fairseq_xling.models import XlingModel, XlingModelConfig
 from fairseq_xling_preprocess import vocab
 from tests.helpers import randomize
-from tests.training.conftest import data_bin, free_port, launch, log_of, ranks, start, train
+from tests.training.conftest import data_bin, free_port, initial_model, launch, log_of, ranks, start, train
 
-__all__ = ["data_bin", "ranks", "start", "train"]
+__all__ = ["data_bin", "initial_model", "ranks", "start", "train"]
 
 SENTENCES = [
     "The river flows through the old town of Aldor.",

@@ -322,7 +322,12 @@ def test_workers_end_with_the_command(
     ]
     words = [sys.executable, "-m", "fairseq_xling_preprocess.cli", "align", "--pair", "en-fr", "--pretokenized"]
     words += ["--workers", "2", "--input", files[0], "--input", files[1], "--output"]
-    killed = subprocess.Popen([*words, str(tmp_path / "killed" / "x")], env=omp)
+    killed = subprocess.Popen(
+        [*words, str(tmp_path / "killed" / "x")],
+        env=omp,
+        # a shell without job control has its background jobs, tests among them, ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     work = tmp_path / "killed" / "x.work"
     deadline = time.monotonic() + 60
     while not (work / "shards.json").exists() and time.monotonic() < deadline:
