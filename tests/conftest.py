@@ -9,11 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "fairseq_xling"
 BIN = Path(sys.executable).parent
+
+# The time of an example says nothing: the first one may load a library's dictionary, and the machine may be busy.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 # One thread per process: tests run beside each other, and sums are bit-reproducible.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,7 +29,7 @@ def shared_data() -> Path:
     """The folder of real test corpora beside the repository; the test is skipped where there is none."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("needs the corpora in ../shared/data, which are not on this machine")
+        pytest.skip("needs the corpora in ../shared/data, which are not there: they are no part of the repository")
     return folder
 
 

@@ -38,11 +38,12 @@ def check_links(links: Iterable[Link], num_source: int, num_target: int, where: 
 
 
 def _remedy(i: int, j: int, num_source: int, num_target: int) -> str:
+    causes = []
     if 0 < i <= num_source and 0 < j <= num_target:
-        return "is the file 1-based? Subtract 1 from every index"
+        causes.append("is the file 1-based? Subtract 1 from every index")
     if i < num_target and j < num_source:
-        return "are source and target swapped?"
-    return "do the links belong to this text, tokenised in this way?"
+        causes.append("are source and target swapped?")
+    return "; or ".join(causes) or "do the links belong to this text, tokenised in this way?"
 
 
 def format_links(links: Iterable[Link]) -> str:

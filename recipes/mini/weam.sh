@@ -9,7 +9,7 @@
 #
 # As in the paper (§3): one initial model, here a small one pre-trained by MMLM on both sides of the same text, then for each
 # row the same number of updates with batches of the same number of tokens, mask probability .3 and λ = 1 (word_alignment encodes
-# the sides apart and counts their padding: its batch has a quarter fewer pairs). Result, in OUT/report.md and
+# the sides apart and counts their padding: its batch has about a fifth fewer pairs). Result, in OUT/report.md and
 # OUT/results.json, for the initial model and every row, over the seeds and at every layer: retrieval accuracy among 1,000
 # held-out pairs in both directions; alignment error rate on the 37 hand-aligned pairs of the trial set; and the row of the
 # statistical aligner itself. OUT/embeddings.png is the paper's Figure 2. A row that is finished is not made again.

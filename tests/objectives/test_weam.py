@@ -129,7 +129,7 @@ def dense(model: Any, objective: Any, examples: list[dict[str, Any]], all_links:
     return own / num_own + objective.cfg.weam_lambda * (cross / num_cross if num_cross else 0 * own)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([1.0, 0.3]), st.booleans())
 def test_values_and_gradients_of_a_dense_matrix(data_bin, seed, weight, training):
     """Alignments empty, many-to-many, one-to-one; tokens masked with and without partners."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from fairseq_xling_preprocess.alignment.pharaoh import Link, check_links, parse_links
+from fairseq_xling_preprocess.alignment.words import split_words
 from fairseq_xling_preprocess.progress import bar
 from fairseq_xling_preprocess.text import COMPRESSED, parse_pair, read_lines, read_pairs
 
 from ...errors import UserError
 from .stop_words import fold
-
-# no-break spaces are no separators in tokenised text: they may be part of a number
-_WORD = re.compile(r"[^ \t\r\v\f]+")
-_LINK = re.compile(r"([0-9]+)-([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class AlignedBitext:
     texts: tuple[Path, Path]
     links: Path
 
-    def read(self) -> Iterator[tuple[list[str], list[str], list[tuple[int, int]]]]:
+    def read(self) -> Iterator[tuple[list[str], list[str], list[Link]]]:
         """Yield words, words and links of every sentence pair; a link that is repeated counts once.
 
         Raises:
@@ -60,28 +57,11 @@ class AlignedBitext:
                         f"{self.links} has {counts[0]} lines and {self.texts[0]} has {counts[1]}: line i of one must hold the "
                         "links of line i of the other; align the same text anew"
                     )
-                first, second = _WORD.findall(pair[0]), _WORD.findall(pair[1])
-                yield first, second, self._parse(line, first, second, number)
-
-    def _parse(self, line: str, first: list[str], second: list[str], number: int) -> list[tuple[int, int]]:
-        links = []
-        for text in dict.fromkeys(line.split()):
-            match = _LINK.fullmatch(text)
-            if match is None:
-                raise UserError(
-                    f"{self.links}:{number}: {text!r} is not a link; expected i-j (Pharaoh format, counted from 0)"
-                )
-            i, j = int(match[1]), int(match[2])
-            if i >= len(first) or j >= len(second):
-                names = " and ".join(
-                    f"{len(words)} {code} words" for words, code in zip((first, second), self.languages, strict=True)
-                )
-                raise UserError(
-                    f"{self.links}:{number}: link {text} is out of range: {names}, counted from 0; is the file 1-based, are the "
-                    "languages of --pair swapped, or do the links belong to another text?"
-                )
-            links.append((i, j))
-        return links
+                first, second = map(split_words, pair)
+                where = f"{self.links}:{number}"
+                links = list(dict.fromkeys(parse_links(line, where)))
+                check_links(links, len(first), len(second), where)
+                yield first, second, links
 
 
 def find_bitext(prefix: str, pair: str, links: str) -> AlignedBitext:

@@ -63,7 +63,7 @@ def test_each_word_has_one_partner_and_case_makes_no_other_word(tmp_path):
 
 
 def test_links_point_from_the_first_language(bitext):
-    with pytest.raises(UserError, match=r"links:3: link 3-2 is out of range: 3 fr words and 4 en words.*swapped"):
+    with pytest.raises(UserError, match=r"links:3: link 3-2 is out of range: 3 source and 4 target words.*swapped"):
         pairs(bitext, pair="fr-en")
 
 
@@ -100,7 +100,7 @@ def test_numbers_of_lines_that_differ(bitext, name, change):
     [
         (
             "0-0 5-1",
-            r"links:2: link 5-1 is out of range: 5 en words and 5 fr words, counted from 0; is the file 1-based",
+            r"links:2: link 5-1 is out of range: 5 source and 5 target words, counted from 0; is the file 1-based",
         ),
         ("1-5", r"links:2: link 1-5 is out of range"),
         ("0:0", r"links:2: '0:0' is not a link; expected i-j"),
