@@ -19,8 +19,8 @@ from fairseq_xling.data.masking import Symbols
 from fairseq_xling.data.pairs import join_pair
 from fairseq_xling.finetuning.dataset import FinetuneDataset
 from fairseq_xling.finetuning.examples import Examples, Row
-from fairseq_xling.interop.checkpoint import LoadedModel
 from fairseq_xling.interop.huggingface import write_fairseq
+from fairseq_xling.interop.loaded import LoadedModel
 from fairseq_xling.interop.parameters import FAMILIES, to_transformers
 from fairseq_xling.models import XlingModel, XlingModelConfig
 

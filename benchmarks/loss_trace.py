@@ -28,17 +28,27 @@ SHAPE = Shape(2, 64, 128, 4, vocabulary=500, max_positions=128, max_tokens=2000,
 
 def trace(mix: str, updates: int, data_bin: Path, scratch: Path) -> list[float]:
     """Losses (nats) of the first updates of a task, dropout on, seed 1."""
-    training = plugin(mix, data_bin, SHAPE, "--seed", "1", "--save-dir", str(scratch))
+    flags = ["--seed", "1", "--save-dir", str(scratch)]
+    if mix == "word_alignment":
+        flags += ["--initial-model", str(_initial_model(data_bin, scratch / "initial.pt"))]
+    training = plugin(mix, data_bin, SHAPE, *flags)
     losses: list[float] = []
     training.trainer.criterion.register_forward_hook(lambda module, inputs, output: losses.append(output[0].item()))
     training.measure(updates)
     return losses
 
 
+def _initial_model(data_bin: Path, file: Path) -> Path:
+    """A random model to hold the states of word_alignment to."""
+    model = plugin("mmlm", data_bin, SHAPE, "--seed", "2", "--save-dir", str(file.parent)).trainer.model
+    torch.save({"model": model.state_dict()}, file)
+    return file
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", help="folder for results.json and report.md (default: print only)")
-    parser.add_argument("--mix", default="btmlm", help="the task: mmlm, tlm, camlm or btmlm")
+    parser.add_argument("--mix", default="btmlm", help="the task: mmlm, tlm, camlm, btmlm, weam or word_alignment")
     parser.add_argument("--updates", type=int, default=20)
     parser.add_argument("--smoke", action="store_true", help="two updates")
     args = parser.parse_args()

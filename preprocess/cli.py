@@ -17,7 +17,7 @@ COMMANDS = {
     "encode": (".commands:encode", "Turn raw text into pieces for fairseq-preprocess."),
     "convert": ("fairseq_xling.interop.cli:convert", "Convert checkpoints between fairseq and transformers."),
     "eval": ("fairseq_xling.evaluation.cli:evaluate", "Evaluate a checkpoint."),
-    "report": ("fairseq_xling.evaluation.report_tables.cli:report", "Put results into the papers' tables."),
+    "report": ("fairseq_xling.evaluation.tables.cli:report", "Put results into the papers' tables."),
     "plot": ("fairseq_xling.evaluation.plot:plot", "Draw training curves and results."),
     "user-dir": (".doctor:user_dir", "Print the folder for fairseq's --user-dir."),
     "doctor": (".doctor:doctor", "Show versions and check a data-bin and a checkpoint."),

@@ -13,8 +13,8 @@ import click
 from fairseq_xling.evaluation.alignment.gold import parse_test_set
 from fairseq_xling.evaluation.alignment.links import parse_links
 from fairseq_xling.evaluation.alignment.metrics import LinkCounts
-from fairseq_xling.evaluation.plot import figure, save
-from fairseq_xling.evaluation.report import markdown_provenance, markdown_table, provenance, write_report
+from fairseq_xling.evaluation.figures import figure, save
+from fairseq_xling.evaluation.results import markdown_provenance, markdown_table, provenance, write_report
 
 ROOT = Path(__file__).resolve().parents[1]
 

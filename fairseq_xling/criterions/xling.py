@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..models import XlingModel
 from ..objectives.base import mixture_loss
-from ..tasks.throughput import step_flops
+from ..training.throughput import step_flops
 
 
 class XlingCriterion(FairseqCriterion):

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel
+from ..interop.loaded import LoadedModel
 from ..models import EncoderInput, XlingModel
 from .benchmarks import Benchmark
 from .examples import Example, Examples, Row, collate

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ..interop.checkpoint import LoadedModel
+from ..interop.loaded import LoadedModel
 from .benchmarks import Benchmark
 from .formulation import Formulation
 from .question_answering import QuestionAnswering, SpanLimits

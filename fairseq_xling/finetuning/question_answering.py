@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..data.pairs import join_pair, num_pair_specials
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel
+from ..interop.loaded import LoadedModel
 from ..interop.tokenizer import Pieces
 from .benchmarks import Benchmark
 from .examples import Row

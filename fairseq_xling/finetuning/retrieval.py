@@ -22,8 +22,8 @@ from ..data.sources import SeparatePairs
 from ..errors import UserError
 from ..models import EncoderInput, XlingModel
 from ..modules.pooling import mean_pool
-from ..tasks.base import DataBinTask, DataBinTaskConfig
-from ..tasks.throughput import encoder_flops, log_throughput
+from ..training.tasks import DataBinTask, DataBinTaskConfig
+from ..training.throughput import encoder_flops, log_throughput
 from .retrieval_loss import LOSSES, hardest_negatives, shared_sentences, similarities
 
 logger = logging.getLogger(__name__)

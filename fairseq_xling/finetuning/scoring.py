@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluation.metrics.accuracy import count_correct
-from ..evaluation.metrics.mlqa import normalizer_of
-from ..evaluation.metrics.squad import Normalizer, normalize, score_answer
-from ..evaluation.metrics.tagging import EntityCounts, count_entities, count_pos_runs
+from ..metrics.accuracy import count_correct
+from ..metrics.mlqa import normalizer_of
+from ..metrics.squad import Normalizer, normalize, score_answer
+from ..metrics.tagging import EntityCounts, count_entities, count_pos_runs
 from .readers.classification import TextPair
 from .readers.squad import Question
 from .readers.tagging import TaggedSentence

@@ -18,13 +18,15 @@ from omegaconf import II, MISSING
 from torch import Tensor
 
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel, load_model, read_checkpoint
+from ..interop.checkpoint import read_checkpoint
 from ..interop.huggingface import write_vocabulary
 from ..interop.labels import write_labels
+from ..interop.load import load_model
+from ..interop.loaded import LoadedModel
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
-from ..tasks.base import BatchingTask, BatchingTaskConfig
-from ..tasks.throughput import encoder_flops, log_throughput
+from ..training.tasks import BatchingTask, BatchingTaskConfig
+from ..training.throughput import encoder_flops, log_throughput
 from .benchmarks import FORMATS, TASK_OF_FORMAT, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples

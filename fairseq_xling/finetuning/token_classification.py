@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UserError
-from ..evaluation.metrics.iob import TAG
+from ..metrics.iob import TAG
 from .examples import Row
 from .formulation import Formulation
 from .readers.tagging import TaggedSentence

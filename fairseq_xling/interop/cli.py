@@ -39,8 +39,8 @@ def convert(source: Path, target: Path, kind: str | None, force: bool) -> None:
     sentencepiece.bpe.model or vocab.txt (fairseq), or a fairseq checkpoint file. DST is a new folder. Weights are written in fp32;
     a fine-tuned model keeps its head and the names of its labels.
     """
-    from .checkpoint import load_model
     from .huggingface import write_fairseq, write_transformers
+    from .load import load_model
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if target.exists() and not target.is_dir():

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..data.checks import check_links, first_difference
 from ..data.databin import DataBin, Pair
 from ..errors import UserError
-from .checkpoint import load_model
+from .load import load_model
 
 
 def check_data_bin(data: str) -> list[str]:

@@ -24,9 +24,9 @@ from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel
 from . import vocabulary
-from .checkpoint import LoadedModel, build_model
 from .config import check_shapes, read_config
 from .labels import config_labels, label_options, write_labels
+from .loaded import LoadedModel, build_model
 from .parameters import FAMILIES, Family, to_fairseq, to_transformers
 from .tokenizer import SentencePieceTokenizer, Tokenizer, WordPieceTokenizer
 

@@ -12,7 +12,7 @@ from fairseq.logging import metrics
 
 from fairseq_xling.criterions import XlingCriterion
 from fairseq_xling.tasks import XlingTask
-from fairseq_xling.tasks.throughput import step_flops
+from fairseq_xling.training.throughput import step_flops
 from tests.helpers import gradients, loss_of, make_model, make_task, small_data_bin
 
 NAMES = ["mmlm", "tlm", "camlm", "btmlm"]

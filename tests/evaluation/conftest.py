@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fairseq_xling.data.databin import load_dictionary
-from fairseq_xling.interop.checkpoint import LoadedModel, load_model
+from fairseq_xling.interop.load import load_model
+from fairseq_xling.interop.loaded import LoadedModel
 from fairseq_xling.models import XlingModel, XlingModelConfig
 from fairseq_xling_preprocess import vocab
 from tests.helpers import randomize

@@ -18,7 +18,7 @@ from fairseq_xling.finetuning.readers.squad import Answer, Question
 from fairseq_xling.finetuning.readers.tagging import TaggedSentence
 from fairseq_xling.finetuning.sequence_classification import SequenceClassification
 from fairseq_xling.finetuning.token_classification import TokenClassification
-from fairseq_xling.interop.checkpoint import LoadedModel
+from fairseq_xling.interop.loaded import LoadedModel
 
 from ..helpers import SYMBOLS
 from .conftest import SENTENCES, build, pad

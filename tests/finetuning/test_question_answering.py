@@ -14,7 +14,7 @@ from fairseq_xling.finetuning import question_answering
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.question_answering import QuestionAnswering, SpanLimits, span_of
 from fairseq_xling.finetuning.readers.squad import Answer, Question, read_squad
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.interop.tokenizer import Pieces
 
 from .conftest import SENTENCES, build, make_model_folder, write_lines

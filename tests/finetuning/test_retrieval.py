@@ -21,7 +21,7 @@ from fairseq_xling.finetuning.retrieval_loss import (
     shared_sentences,
     similarities,
 )
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.models.xling import _init_bert
 from fairseq_xling_preprocess import spm, vocab
 from tests.helpers import BOS, EOS, PAD, gradients, make_model, random_sentences, small_data_bin, write_data_bin

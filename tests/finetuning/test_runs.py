@@ -13,9 +13,6 @@ import pytest
 import torch
 from fairseq.trainer import Trainer
 
-from fairseq_xling.evaluation.metrics.accuracy import count_correct
-from fairseq_xling.evaluation.metrics.squad import AnswerScores, score_answer
-from fairseq_xling.evaluation.metrics.tagging import EntityCounts, count_entities
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS, FORMATS
 from fairseq_xling.finetuning.files import find
 from fairseq_xling.finetuning.question_answering import QuestionAnswering, SpanLimits
@@ -23,7 +20,10 @@ from fairseq_xling.finetuning.readers.squad import Question, read_squad
 from fairseq_xling.finetuning.readers.tagging import read_wikiann
 from fairseq_xling.finetuning.sequence_classification import SequenceClassification
 from fairseq_xling.finetuning.token_classification import TokenClassification
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
+from fairseq_xling.metrics.accuracy import count_correct
+from fairseq_xling.metrics.squad import AnswerScores, score_answer
+from fairseq_xling.metrics.tagging import EntityCounts, count_entities
 from fairseq_xling_preprocess.text import read_lines
 
 from ..training.conftest import kill_after_checkpoint

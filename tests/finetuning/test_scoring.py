@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from fairseq_xling.evaluation.metrics.tagging import EntityCounts, count_entities, count_pos_runs
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.readers.classification import TextPair
 from fairseq_xling.finetuning.readers.squad import Answer, Question
 from fairseq_xling.finetuning.readers.tagging import TaggedSentence
 from fairseq_xling.finetuning.scoring import ACCURACY, ENTITIES, MLQA, POS, SQUAD, Scoring
+from fairseq_xling.metrics.tagging import EntityCounts, count_entities, count_pos_runs
 
 
 def total(scoring: Scoring, *cases) -> list[float]:

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from fairseq_xling.errors import UserError
 from fairseq_xling.finetuning.readers.squad import Answer, Question
 from fairseq_xling.finetuning.task import FinetuneConfig, QuestionAnsweringConfig
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.models import XlingModelConfig
 
 from .conftest import SENTENCES, log_of, validations, write_lines, write_pairs, write_questions, write_tags

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.huggingface import write_fairseq, write_transformers
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.interop.parameters import FAMILIES, POSITIONS, to_fairseq, to_transformers
 from fairseq_xling_preprocess import cli
 from fairseq_xling_preprocess.wordpiece import Options, read_options

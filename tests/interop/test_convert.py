@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fairseq_xling.interop import vocabulary
-from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.cli import convert
+from fairseq_xling.interop.load import load_model
 from fairseq_xling_preprocess import cli, vocab
 from tests.conftest import ROOT
 from tests.interop.conftest import MERGES, SENTENCES

@@ -8,8 +8,8 @@ import torch
 
 from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.errors import UserError
-from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.huggingface import write_fairseq, write_transformers
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.interop.parameters import FAMILIES, to_fairseq, to_transformers
 from fairseq_xling_preprocess import cli
 from tests.interop.models import (

@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fairseq_xling.finetuning.task import FinetuneConfig, TokenClassificationTask
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.models import XlingModelConfig
 from fairseq_xling_preprocess import cli
 from tests.interop.models import POSITIONS

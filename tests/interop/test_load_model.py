@@ -10,7 +10,7 @@ import torch
 
 from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.errors import UserError
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling_preprocess import spm
 from tests.interop.models import (
     POSITIONS,

@@ -12,7 +12,7 @@ from fairseq_xling.finetuning.readers.squad import Answer, Question
 from fairseq_xling.finetuning.readers.tagging import TaggedSentence
 from fairseq_xling.finetuning.sequence_classification import SequenceClassification
 from fairseq_xling.finetuning.token_classification import TokenClassification
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from tests.interop.conftest import SENTENCES
 from tests.interop.models import LABELS, POSITIONS
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.interop.checkpoint import load_model
 from fairseq_xling.interop.huggingface import write_fairseq
+from fairseq_xling.interop.load import load_model
 from tests.helpers import random_sentences, write_corpus
 from tests.interop.models import POSITIONS, fairseq_roberta, xling_model
 from tests.interop.test_load_model import as_published

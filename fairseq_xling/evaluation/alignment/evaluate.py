@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...data.sentences import pad_sentences
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 from ...models.encoder import EncoderInput
 from ..encoding import length_batches
 from .aligners import AlignerOptions, align

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..report import markdown_provenance, markdown_table
+from ..results import markdown_provenance, markdown_table
 from .aligners import AlignerOptions
 from .metrics import METRICS
 
@@ -89,7 +89,7 @@ def _notes(test_sets: list[dict[str, Any]]) -> str:
 
 def draw_layers(results: dict[str, Any], path: Path) -> None:
     """Draw the AER of every layer as MetaXLM's Figure 4: thin lines for the test sets, thick ones for the averages."""
-    from ..plot import figure, save
+    from ..figures import figure, save
 
     axes = figure("Word alignment by the states of every layer", "layer (0 = embeddings)", "AER (%), lower is better")
     for number, method in enumerate(results["settings"]["methods"]):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import click
 
 from ...errors import UserError
-from ...interop.checkpoint import load_model
+from ...interop.load import load_model
 from ..device import choose_device
 from ..encoding import choose_layer
-from ..report import prepare_folder, provenance, write_report
+from ..results import prepare_folder, provenance, write_report
 from .aligners import METHODS, AlignerOptions
 from .evaluate import evaluate
 from .gold import TestSet, parse_test_set

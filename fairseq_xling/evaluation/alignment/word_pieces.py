@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 
 
 @dataclass(frozen=True)

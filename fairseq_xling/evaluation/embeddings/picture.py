@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..plot import panels, save
-from ..report_tables.csv_files import to_csv
+from ..figures import panels, save
+from ..tables.csv_files import to_csv
 from .pairs import WordPair
 from .vectors import Array, Similarity
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ...errors import UserError
-from ...interop.checkpoint import load_model
-from ..report import prepare_folder, write_text
+from ...interop.load import load_model
+from ..results import prepare_folder, write_text
 from .pairs import find_bitext, frequent_pairs
 from .picture import Panel, draw_panels, panels_csv
 from .stop_words import load_stop_words

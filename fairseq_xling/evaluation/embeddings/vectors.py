@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 from .pairs import WordPair
 
 Array = np.ndarray[Any, Any]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ...finetuning.examples import Examples
 from ...finetuning.formulation import Formulation
 from ..encoding import length_batches
-from ..report import prepare_folder, write_text
+from ..results import prepare_folder, write_text
 
 
 def evaluate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..report import markdown_provenance, markdown_table
+from ..results import markdown_provenance, markdown_table
 
 
 def render_report(results: dict[str, Any]) -> str:

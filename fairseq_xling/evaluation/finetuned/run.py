@@ -11,10 +11,11 @@ from ...finetuning.benchmarks import BENCHMARKS, FORMATS, Benchmark
 from ...finetuning.files import Option, locate
 from ...finetuning.formulation import Formulation
 from ...finetuning.formulations import FORMULATIONS, formulate
-from ...interop.checkpoint import LoadedModel, load_model
 from ...interop.labels import LABELS
+from ...interop.load import load_model
+from ...interop.loaded import LoadedModel
 from ..device import choose_device
-from ..report import prepare_folder, provenance, write_report
+from ..results import prepare_folder, provenance, write_report
 from .evaluate import evaluate, write_predictions
 from .report import render_report
 

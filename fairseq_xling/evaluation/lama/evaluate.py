@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...errors import UserError
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 from .cloze import TYPES, Fact, Relation
 from .fill_mask import ClozeEncoder, MaskedSentence, fill_masks, ordinary_candidates, vocabulary_candidates
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ...data.sentences import pad_sentences
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 from ...models.encoder import EncoderInput
 from ..encoding import length_batches
 from .cloze import GAP

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ..report import markdown_provenance, markdown_table
+from ..results import markdown_provenance, markdown_table
 
 
 def render_report(results: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from fairseq_xling_preprocess.text import open_outputs, read_lines
 
-from ...interop.checkpoint import load_model
+from ...interop.load import load_model
 from ..device import choose_device
-from ..report import prepare_folder, provenance, write_report
+from ..results import prepare_folder, provenance, write_report
 from .evaluate import evaluate, require_lm_head, result_rows
 from .formats import detect_format, read_source
 from .report import render_report

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from ...errors import UserError
-from ...interop.checkpoint import LoadedModel
+from ...interop.loaded import LoadedModel
 from ..encoding import embed
 from .bitext import ENGLISH, Bitext
 from .retrieval import accuracy, best_matches, num_blocks

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..report import markdown_provenance, markdown_table
+from ..results import markdown_provenance, markdown_table
 
 PLOT = "layers.png"
 
@@ -76,7 +76,7 @@ def _notes(test_sets: list[dict[str, Any]]) -> str:
 
 def draw_layers(results: dict[str, Any], path: Path) -> None:
     """Draw the accuracy of every layer: thin lines for the pairs, thick ones for the averages."""
-    from ..plot import figure, save
+    from ..figures import figure, save
 
     axes = figure("Retrieval accuracy of every layer", "layer (0 = embeddings)", "accuracy@1 (%)")
     mean = 100 * directions_mean(results)

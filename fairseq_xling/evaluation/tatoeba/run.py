@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from ...errors import UserError
-from ...interop.checkpoint import LoadedModel, load_model
+from ...interop.load import load_model
+from ...interop.loaded import LoadedModel
 from ..device import choose_device
 from ..encoding import choose_layer
-from ..report import prepare_folder, provenance, write_report
+from ..results import prepare_folder, provenance, write_report
 from .bitext import Bitext, find_bitexts, parse_bitext
 from .evaluate import evaluate, result_rows
 from .report import PLOT, draw_layers, render_report

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fairseq_xling_preprocess.text import read_lines
 
-from ...evaluation.metrics.iob import TAG, to_iob2
+from ...metrics.iob import TAG, to_iob2
 from .malformed import malformed, shorten
 
 logger = logging.getLogger(__name__)

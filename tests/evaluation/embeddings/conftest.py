@@ -12,7 +12,7 @@ import torch
 
 from fairseq_xling.data.databin import load_dictionary
 from fairseq_xling.evaluation.embeddings.vectors import word_pieces
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling.models import XlingModel, XlingModelConfig
 from fairseq_xling_preprocess import vocab
 from tests.helpers import randomize

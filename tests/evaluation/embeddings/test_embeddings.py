@@ -22,7 +22,7 @@ from fairseq_xling.evaluation.embeddings.vectors import (
     word_vectors,
 )
 from fairseq_xling.evaluation.plot import embeddings as command
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from fairseq_xling_preprocess.cli import main
 from tests.conftest import ROOT
 

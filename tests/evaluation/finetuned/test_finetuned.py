@@ -12,12 +12,13 @@ import torch
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation import cli
-from fairseq_xling.evaluation.metrics.mlqa import normalizer_of
-from fairseq_xling.evaluation.metrics.squad import score_answer
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.formulations import FORMULATIONS
-from fairseq_xling.interop.checkpoint import LoadedModel, load_model
 from fairseq_xling.interop.labels import LABELS
+from fairseq_xling.interop.load import load_model
+from fairseq_xling.interop.loaded import LoadedModel
+from fairseq_xling.metrics.mlqa import normalizer_of
+from fairseq_xling.metrics.squad import score_answer
 from fairseq_xling.models.heads import HEADS
 from fairseq_xling_preprocess.cli import main
 

@@ -15,7 +15,7 @@ from fairseq_xling.evaluation.lama.fill_mask import (
     ordinary_candidates,
     vocabulary_candidates,
 )
-from fairseq_xling.interop.checkpoint import load_model
+from fairseq_xling.interop.load import load_model
 from tests.evaluation.lama.lama_files import write_vocabulary
 from tests.interop.models import checkpoint_of, hf_model, xling_model
 

@@ -17,7 +17,8 @@ from fairseq_xling.evaluation.lama.evaluate import evaluate, result_rows
 from fairseq_xling.evaluation.lama.formats import read_source
 from fairseq_xling.evaluation.lama.report import render_report
 from fairseq_xling.evaluation.lama.run import read_vocabulary
-from fairseq_xling.interop.checkpoint import LoadedModel, load_model
+from fairseq_xling.interop.load import load_model
+from fairseq_xling.interop.loaded import LoadedModel
 from fairseq_xling_preprocess import vocab
 from fairseq_xling_preprocess.cli import main
 from tests.evaluation.lama.lama_files import write_jsonl, write_lama, write_vocabulary

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_xling.evaluation.metrics.iob import to_iob2
 from fairseq_xling.finetuning.readers.classification import read_pawsx, read_sick, read_xnli
 from fairseq_xling.finetuning.readers.squad import read_squad
 from fairseq_xling.finetuning.readers.tagging import read_absa, read_conll, read_conllu, read_uner, read_wikiann
+from fairseq_xling.metrics.iob import to_iob2
 
 
 def named(template: str, languages: str, *counts: int) -> dict[str, int]:

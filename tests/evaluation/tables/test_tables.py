@@ -11,11 +11,11 @@ import pytest
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation.cli import BENCHMARKS as COMMANDS
-from fairseq_xling.evaluation.report_tables.collect import collect
-from fairseq_xling.evaluation.report_tables.comparability import find_warnings
-from fairseq_xling.evaluation.report_tables.overview import overviews, transfer_gaps
-from fairseq_xling.evaluation.report_tables.run import run
-from fairseq_xling.evaluation.report_tables.tables import make_tables
+from fairseq_xling.evaluation.tables.collect import collect
+from fairseq_xling.evaluation.tables.comparability import find_warnings
+from fairseq_xling.evaluation.tables.overview import overviews, transfer_gaps
+from fairseq_xling.evaluation.tables.run import run
+from fairseq_xling.evaluation.tables.tables import make_tables
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling_preprocess.cli import main
 

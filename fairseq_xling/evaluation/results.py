@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..interop.checkpoint import LoadedModel, file_sha256
+from ..interop.loaded import LoadedModel, file_sha256
 
 PACKAGES = ("fairseq_xling", "fairseq-fixed", "torch", "numpy", "sentencepiece")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_xling.evaluation.metrics.iob import Span, spans, to_iob2
+from fairseq_xling.metrics.iob import Span, spans, to_iob2
 
 
 @pytest.mark.parametrize(

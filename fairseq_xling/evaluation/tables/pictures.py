@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ..plot import figure, read_log, save
+from ..figures import figure, save
+from ..plot import read_log
 from .overview import other_languages, others_mean, transfer_gap
 from .runs import Run
 from .tables import Block, Row, Table

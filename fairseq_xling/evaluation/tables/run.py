@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from ..report import prepare_folder, provenance, write_report, write_text
+from ..results import prepare_folder, provenance, write_report, write_text
 from .collect import collect
 from .comparability import find_warnings
 from .csv_files import cell_rows, table_csv, to_csv

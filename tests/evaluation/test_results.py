@@ -8,7 +8,7 @@ import pytest
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.evaluation.plot import draw_curves, read_log
-from fairseq_xling.evaluation.report import markdown_table, provenance, write_report, write_text
+from fairseq_xling.evaluation.results import markdown_table, provenance, write_report, write_text
 from fairseq_xling_preprocess.cli import main
 
 JSON_LOG = """\

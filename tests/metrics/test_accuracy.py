@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_xling.evaluation.metrics.accuracy import Accuracy, count_correct
+from fairseq_xling.metrics.accuracy import Accuracy, count_correct
 
 
 def test_two_parts_add_up_to_the_whole():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...finetuning.benchmarks import BENCHMARKS
-from ..report import markdown_provenance, markdown_table
+from ..results import markdown_provenance, markdown_table
 from .overview import Gap, Overview
 from .runs import SUPERVISED, TRANSFER
 from .tables import Block, Statistic, Table

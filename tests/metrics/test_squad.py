@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairseq_xling.evaluation.metrics.squad import AnswerScores, normalize, score_answer
+from fairseq_xling.metrics.squad import AnswerScores, normalize, score_answer
 
 
 @pytest.mark.parametrize(

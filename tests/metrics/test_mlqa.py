@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.metrics.mlqa import ARTICLES, normalizer_of
-from fairseq_xling.evaluation.metrics.squad import AnswerScores, score_answer
 from fairseq_xling.finetuning.readers.squad import read_squad
+from fairseq_xling.metrics.mlqa import ARTICLES, normalizer_of
+from fairseq_xling.metrics.squad import AnswerScores, score_answer
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import string
 import unicodedata
 from functools import cache
 
-from ...errors import UserError
+from ..errors import UserError
 from .squad import Normalizer, normalizer
 
 # What is taken for an article, in lower case. Vietnamese: classifiers and the like. The Arabic one is a prefix, and the
