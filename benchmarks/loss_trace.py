@@ -30,7 +30,7 @@ def trace(mix: str, updates: int, data_bin: Path, scratch: Path) -> list[float]:
     """Losses (nats) of the first updates of a task, dropout on, seed 1."""
     flags = ["--seed", "1", "--save-dir", str(scratch)]
     if mix == "word_alignment":
-        flags += ["--initial-model", str(_initial_model(data_bin, scratch / "initial.pt"))]
+        flags += ["--anchor-language", "aa", "--initial-model", str(_initial_model(data_bin, scratch / "initial.pt"))]
     training = plugin(mix, data_bin, SHAPE, *flags)
     losses: list[float] = []
     training.trainer.criterion.register_forward_hook(lambda module, inputs, output: losses.append(output[0].item()))

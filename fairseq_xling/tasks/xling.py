@@ -18,8 +18,8 @@ from ..objectives.btmlm import BtmlmConfig
 from ..objectives.mmlm import MmlmConfig
 from ..objectives.weam import WeamConfig
 from ..objectives.word_alignment import WordAlignmentConfig
-from .base import DataBinTask, DataBinTaskConfig
-from .throughput import log_throughput
+from ..training.tasks import DataBinTask, DataBinTaskConfig
+from ..training.throughput import log_throughput
 
 
 @dataclass
