@@ -11,8 +11,8 @@ from fairseq.logging import metrics
 from torch import Tensor
 
 from ..models import XlingModel
-from ..objectives.base import mixture_loss
-from ..training.throughput import step_flops
+from ..objectives.loss import MixtureLoss, Part, mixture_loss
+from ..training.throughput import count_work, output_flops
 
 
 class XlingCriterion(FairseqCriterion):
@@ -23,7 +23,7 @@ class XlingCriterion(FairseqCriterion):
         self.objectives = task.objectives
         self.weights = task.weights
         # mean losses and example ids of the latest update's micro-batches, for `diagnose`
-        self._recent: list[dict[str, tuple[Tensor, Tensor]]] = []
+        self._recent: list[dict[str, tuple[Tensor, list[Tensor]]]] = []
         self._recent_update = -1
 
     def forward(
@@ -34,37 +34,35 @@ class XlingCriterion(FairseqCriterion):
         Every process logs the same keys, zeros for an objective without a batch: fairseq sums the values by position.
         """
         zero = next(model.parameters()).new_zeros((), dtype=torch.float32)
-        log: dict[str, Any] = {"sample_size": 1, "ntokens": 0, "nsentences": 0, "cells": 0, "flops": 0}
-        present = {
-            name: (objective, sample[name], self.weights[name])
+        parts = [
+            Part(objective, sample[name], self.weights[name])
             for name, objective in self.objectives.items()
-            if name in sample and objective.active(model)
-        }
-        total, found = mixture_loss(model, list(present.values())) if present else (zero, {})
-        for _, batch, _ in present.values():
-            log["ntokens"] += batch["num_tokens"]
-            log["nsentences"] += batch["tokens"].size(0)
-            log["cells"] += batch["tokens"].numel()
-            log["flops"] += step_flops(model, batch)
+            if name in sample and (not model.training or model.num_updates >= objective.first_update)
+        ]
+        loss = mixture_loss(model, parts) if parts else MixtureLoss(zero, {}, [], 0)
+        views = [view for own in loss.inputs for view in own]
+        log: dict[str, Any] = {"sample_size": 1, **count_work(model, views)}
+        log["nsentences"] = sum(view.tokens.size(0) for view in views)
+        log["flops"] += output_flops(model, loss.num_outputs)
         for objective in self.objectives.values():
             for term in objective.terms:
-                out = found.get(term)
+                found = loss.terms.get(term.name)
                 if model.training:
-                    log[f"{term}_total"] = out.total if out else zero
-                    log[f"{term}_count"] = out.count if out else 0
+                    log[f"{term.name}_total"] = found.total if found else zero
+                    log[f"{term.name}_count"] = found.count if found else 0
                 else:
-                    log[f"{term}_by_group"] = out.by_group if out else zero.new_zeros(len(objective.groups), 3)
+                    log[f"{term.name}_by_group"] = found.by_group if found else zero.new_zeros(len(objective.groups), 3)
         if model.training:
-            means = {
-                term: (found[term].mean, batch["id"])
-                for objective, batch, _ in present.values()
-                for term in objective.terms
+            ids = {
+                term.name: [view.ids for view in own if view.ids is not None]
+                for part, own in zip(parts, loss.inputs, strict=True)
+                for term in part.objective.terms
             }
-            self._remember(model.num_updates, means)
-            log["loss"] = total.detach()
-        return total, 1, log
+            self._remember(model.num_updates, {name: (loss.terms[name].mean, own) for name, own in ids.items()})
+            log["loss"] = loss.total.detach()
+        return loss.total, 1, log
 
-    def _remember(self, num_updates: int, means: dict[str, tuple[Tensor, Tensor]]) -> None:
+    def _remember(self, num_updates: int, means: dict[str, tuple[Tensor, list[Tensor]]]) -> None:
         if num_updates != self._recent_update:
             self._recent, self._recent_update = [], num_updates
         self._recent.append(means)
@@ -77,7 +75,8 @@ class XlingCriterion(FairseqCriterion):
                 if math.isfinite(mean.item()):
                     finite.append(f"{name} {mean.item():.4g}")
                 else:
-                    bad.append(f"{name}: loss {mean.item()} on examples {ids.tolist()}")
+                    numbers = list(dict.fromkeys(number for own in ids for number in own.tolist()))
+                    bad.append(f"{name}: loss {mean.item()} on examples {numbers}")
         # fairseq runs a bad batch twice, to find the layer
         said = (
             "; ".join(dict.fromkeys(bad)) or f"all objectives' losses were finite: {', '.join(dict.fromkeys(finite))}"

@@ -26,7 +26,7 @@ from ..interop.loaded import LoadedModel
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
 from ..training.tasks import BatchingTask, BatchingTaskConfig
-from ..training.throughput import encoder_flops, log_throughput
+from ..training.throughput import count_work, log_throughput
 from .benchmarks import FORMATS, TASK_OF_FORMAT, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
@@ -185,7 +185,7 @@ class FinetuneTask(BatchingTask):
 
     def build_heads(self, model: XlingModel) -> None:
         """Add the head of the task."""
-        model.add_head(self.formulation.head, self.formulation.num_outputs)
+        model.add_head(self.formulation.head, outputs=self.formulation.num_outputs)
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
         """Complete the checkpoint folder with the vocabulary and the labels."""
@@ -319,9 +319,7 @@ class FinetuneCriterion(FairseqCriterion):
             "loss": losses.detach().sum(),
             "sample_size": count,
             "nsentences": len(sample["id"]),
-            "ntokens": sample["num_tokens"],
-            "cells": sample["tokens"].numel(),
-            "flops": encoder_flops(model, sample, model.cfg.encoder_layers),
+            **count_work(model, [formulation.view(sample)]),
         }
         if not model.training:
             languages = list(self.task.files["valid"])
