@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,39 +70,67 @@ class ExampleDataset:
         example["id"] = index
         return example
 
-    def epoch_items(self, epoch: int) -> np.ndarray:
-        """Items of one epoch after language sampling, empty ones left out. (N,) int64."""
+    @cached_property
+    def num_items(self) -> np.ndarray:
+        """(G,) items of each group that are not empty."""
         bounds = self.source.bounds
-        counts = language_counts(np.diff(bounds), self.alpha)
-        visit = (epoch - 1) // self.num_shards + 1
-        parts = [
-            np.add(piece, start + ((number % MAX_PASSES) << INDEX_BITS), dtype=np.int64)
-            for group, (start, end, count) in enumerate(zip(bounds[:-1], bounds[1:], counts, strict=True))
-            if count
-            for number, piece in enumerate(draw(int(end - start), int(count), visit, (*self.seed, group)))
-        ]
-        items = np.concatenate(parts)
-        del parts
-        return items[self.item_sizes(items) > 0]
+        return np.array([np.count_nonzero(self.sizes[a:b]) for a, b in pairwise(bounds)])
+
+    @cached_property
+    def num_tokens(self) -> float:
+        """Tokens that an epoch is expected to hold."""
+        bounds = self.source.bounds
+        sums = np.array([self.sizes[a:b].sum(dtype=np.int64) for a, b in pairwise(bounds)])
+        return float((language_counts(self.num_items, self.alpha) * sums / np.maximum(self.num_items, 1)).sum())
+
+    def epoch_items(self, epoch: int, cycle: int = 0, passes: int = 1, share: float = 1.0) -> np.ndarray:
+        """Items of one epoch after language sampling, of which empty ones are no part. (N,) int64.
+
+        Args:
+            cycle: 1, 2, ... read on after the epoch's first items.
+            passes: cycles of an epoch, which the next epoch reads on after.
+            share: how much of a cycle to draw.
+        """
+        bounds = self.source.bounds
+        counts = language_counts(self.num_items, self.alpha)
+        visit = (epoch - 1) // self.num_shards * passes + cycle
+        parts = []
+        for group, (start, end, size, count) in enumerate(
+            zip(bounds[:-1], bounds[1:], self.num_items.tolist(), counts.tolist(), strict=True)
+        ):
+            if not count:
+                continue
+            filled = None if size == end - start else np.flatnonzero(self.sizes[start:end])
+            drawn = draw(size, math.ceil(count * share), visit * count, (*self.seed, group))
+            for number, piece in enumerate(drawn):
+                own = piece if filled is None else filled[piece]
+                parts.append(np.add(own, start + ((number % MAX_PASSES) << INDEX_BITS), dtype=np.int64))
+        return np.concatenate(parts)
 
     def item_sizes(self, items: np.ndarray) -> np.ndarray:
         """(N,) tokens of each of the items."""
         return self.sizes[items & ((1 << INDEX_BITS) - 1)]
 
     def batches(
-        self, epoch: int, max_tokens: int | None, max_sentences: int | None, size_multiple: int = 1
+        self,
+        epoch: int,
+        max_tokens: int | None,
+        max_sentences: int | None,
+        size_multiple: int = 1,
+        cycle: int = 0,
+        **reading: Any,
     ) -> list[np.ndarray]:
         """Group an epoch's items by similar length into batches of at most ``max_tokens`` padded tokens, in random order.
 
-        ``size_multiple`` is fairseq's ``--required-batch-size-multiple``.
+        ``size_multiple`` is fairseq's ``--required-batch-size-multiple``; ``cycle`` and ``reading`` are those of `epoch_items`.
         """
-        items = self.epoch_items(epoch)
+        items = self.epoch_items(epoch, cycle, **reading)
         sizes = self.item_sizes(items)
         order = np.argsort(sizes, kind="stable")
         items, sizes = items[order], sizes[order]
         del order
         batches = group(items, sizes, max_tokens, max_sentences, size_multiple)
-        np.random.default_rng((*self.seed, epoch)).shuffle(batches)
+        np.random.default_rng((*self.seed, epoch, cycle) if cycle else (*self.seed, epoch)).shuffle(batches)
         return batches
 
 
