@@ -63,6 +63,25 @@ def name_the_batch() -> None:
     replace(Trainer, "train_step", build)
 
 
+def whole_updates() -> None:
+    """fairseq hands a criterion one micro-batch after the other; a mean over all of an update needs to know of all first.
+
+    A criterion that has a method ``update(samples)`` is entered with this process's micro-batches, as a context.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def train_step(self: Any, samples: Any, raise_oom: bool = False) -> Any:
+            update = getattr(self.get_criterion(), "update", None)
+            if update is None:
+                return original(self, samples, raise_oom)
+            with update(samples):
+                return original(self, samples, raise_oom)
+
+        return train_step
+
+    replace(Trainer, "train_step", build)
+
+
 def nan_detector_without_backward_hooks() -> None:
     """After a NaN fairseq runs the batch again with hooks on every module, to say where it first appeared.
 
@@ -114,4 +133,4 @@ def stop_reading_ahead() -> None:
     atexit.register(stop_consumers)
 
 
-SHIMS = (finished_is_finished, name_the_batch, nan_detector_without_backward_hooks, stop_reading_ahead)
+SHIMS = (finished_is_finished, name_the_batch, whole_updates, nan_detector_without_backward_hooks, stop_reading_ahead)

@@ -3,28 +3,80 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from fairseq.criterions import FairseqCriterion
-from fairseq.logging import metrics
+from fairseq.distributed import utils as distributed_utils
 from torch import Tensor
 
 from ..models import XlingModel
-from ..objectives.loss import MixtureLoss, Part, mixture_loss
+from ..objectives import Objective
+from ..objectives.loss import MixtureLoss, Normaliser, Part, mixture_loss
 from ..training.throughput import count_work, output_flops
 
 
 class XlingCriterion(FairseqCriterion):
-    """total = Σ_k weight_k · mean_k, one batch of every objective; ``sample_size`` is 1 per micro-batch."""
+    """total = Σ_k weight_k · mean_k, one batch of every objective; ``sample_size`` is 1 per micro-batch.
+
+    Within an `update` the means are those over all its micro-batches, of all processes: each counts by what it holds.
+    """
 
     def __init__(self, task: Any):
         super().__init__(task)
-        self.objectives = task.objectives
+        self.objectives: dict[str, Objective] = task.objectives
         self.weights = task.weights
+        self._normalisers: dict[str, Normaliser] | None = None
+        self._num_left: int | None = None
         # mean losses and example ids of the latest update's micro-batches, for `diagnose`
         self._recent: list[dict[str, tuple[Tensor, list[Tensor]]]] = []
         self._recent_update = -1
+
+    @contextmanager
+    def update(self, samples: Sequence[dict[str, Any] | None]) -> Iterator[None]:
+        """Enter an update of this process's micro-batches ``samples``; every process has as many.
+
+        A mean over all of them is the sum, over the micro-batches, of their losses divided by the mean normaliser, divided by
+        their number, as fairseq does with ``sample_size``.
+        """
+        self._normalisers, self._num_left = self._mean_normalisers(samples), len(samples)
+        try:
+            yield
+        finally:
+            self._normalisers = self._num_left = None
+
+    def _mean_normalisers(self, samples: Sequence[dict[str, Any] | None]) -> dict[str, Normaliser]:
+        """What a micro-batch of the update holds of each term on average; 1 where none holds anything."""
+        sums = {term.name: 0 for objective in self.objectives.values() for term in objective.terms}
+        for name, objective in self.objectives.items():
+            for sample in samples:
+                if sample and name in sample:
+                    for term, normaliser in objective.normalisers(sample[name]).items():
+                        sums[term] += normaliser
+        if distributed_utils.get_data_parallel_world_size() == 1:
+            return {term: total / len(samples) or 1.0 for term, total in sums.items()}
+        group = distributed_utils.get_data_parallel_group()
+        device = "cuda" if torch.distributed.get_backend(group) == "nccl" else "cpu"
+        # stays on the device: nothing waits for it
+        totals = torch.tensor([*sums.values(), len(samples)], dtype=torch.float64, device=device)
+        torch.distributed.all_reduce(totals, group=group)
+        means = totals[:-1] / totals[-1]
+        return dict(zip(sums, means.where(means > 0, 1.0).float().unbind(), strict=True))
+
+    def present(self, model: XlingModel, sample: dict[str, Any]) -> list[Part]:
+        """The objectives of a composite batch that take part in the present update."""
+        return [
+            Part(objective, sample[name], self.weights[name])
+            for name, objective in self.objectives.items()
+            if name in sample and (not model.training or model.num_updates >= objective.first_update)
+        ]
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether the latest micro-batch had been run before: fairseq repeats an update to find where a NaN comes from."""
+        return self._num_left is not None and self._num_left < 0
 
     def forward(
         self, model: XlingModel, sample: dict[str, Any], reduce: bool = True
@@ -34,12 +86,11 @@ class XlingCriterion(FairseqCriterion):
         Every process logs the same keys, zeros for an objective without a batch: fairseq sums the values by position.
         """
         zero = next(model.parameters()).new_zeros((), dtype=torch.float32)
-        parts = [
-            Part(objective, sample[name], self.weights[name])
-            for name, objective in self.objectives.items()
-            if name in sample and (not model.training or model.num_updates >= objective.first_update)
-        ]
-        loss = mixture_loss(model, parts) if parts else MixtureLoss(zero, {}, [], 0)
+        parts, normalisers = self.present(model, sample), None
+        if model.training:
+            normalisers = self._normalisers
+            self._num_left = None if self._num_left is None else self._num_left - 1
+        loss = mixture_loss(model, parts, normalisers) if parts else MixtureLoss(zero, {}, [], 0)
         views = [view for own in loss.inputs for view in own]
         log: dict[str, Any] = {"sample_size": 1, **count_work(model, views)}
         log["nsentences"] = sum(view.tokens.size(0) for view in views)
@@ -47,6 +98,7 @@ class XlingCriterion(FairseqCriterion):
         for objective in self.objectives.values():
             for term in objective.terms:
                 found = loss.terms.get(term.name)
+                log[f"{term.name}_normaliser"] = found.normaliser if found else 0
                 if model.training:
                     log[f"{term.name}_total"] = found.total if found else zero
                     log[f"{term.name}_count"] = found.count if found else 0
@@ -59,7 +111,6 @@ class XlingCriterion(FairseqCriterion):
                 for term in part.objective.terms
             }
             self._remember(model.num_updates, {name: (loss.terms[name].mean, own) for name, own in ids.items()})
-            log["loss"] = loss.total.detach()
         return loss.total, 1, log
 
     def _remember(self, num_updates: int, means: dict[str, tuple[Tensor, list[Tensor]]]) -> None:
@@ -85,11 +136,7 @@ class XlingCriterion(FairseqCriterion):
 
     @staticmethod
     def reduce_metrics(logging_outputs: list[dict[str, Any]]) -> None:
-        """Log the total loss of training in bits, as fairseq does; validation's is the task's, see `XlingTask.reduce_metrics`."""
-        if "loss" not in logging_outputs[0]:
-            return
-        size = sum(log["sample_size"] for log in logging_outputs)
-        metrics.log_scalar("loss", sum(log["loss"] for log in logging_outputs) / size / math.log(2), size, round=3)
+        """Nothing: names and units are the task's, see `XlingTask.reduce_metrics`."""
 
     @staticmethod
     def logging_outputs_can_be_summed() -> bool:

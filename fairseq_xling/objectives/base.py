@@ -99,10 +99,17 @@ class Objective(ABC):
 
     @abstractmethod
     def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
-        """What the sum of each term's losses is divided by: how much of it the batch holds.
+        """What the sum of each term's losses is divided by: how much of it the batch holds, 0 if nothing.
 
         Known before the pass, because micro-batches and processes are added up by it: an update is the same however it is cut
         into them.
+        """
+
+    def remember(self, model: XlingModel) -> None:  # noqa: B027
+        """Change the model's state, such as a queue, by what `losses` has just seen.
+
+        In training only, once a micro-batch, after its backward pass; not for a batch that counts nothing, nor when fairseq runs an
+        update again to find where a NaN comes from.
         """
 
     @abstractmethod

@@ -61,7 +61,7 @@ def mixture_loss(
         declared = {term.name: term for term in part.objective.terms}
         for term in part.objective.losses(model, [next(states) for _ in views], batch):
             weight = part.weight * declared.pop(term.name).weight
-            divisor = own[term.name] if normalisers is None else normalisers[term.name]
+            divisor = (own[term.name] or 1) if normalisers is None else normalisers[term.name]
             found.append(
                 _Weighed(term, weight if term.count else 0.0, divisor, own[term.name], len(part.objective.groups))
             )

@@ -85,7 +85,7 @@ class MaskedObjective(Objective):
         return [self.view(batch)]
 
     def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
-        return {term.name: max(batch["num_predictions"], 1) for term in self.terms}
+        return {term.name: batch["num_predictions"] for term in self.terms}
 
     def losses(self, model: XlingModel, states: Sequence[Tensor], batch: dict[str, Any]) -> Iterable[LMPredictions]:
         yield self.predictions(batch, states[0])

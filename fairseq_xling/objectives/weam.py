@@ -103,9 +103,6 @@ class Weam(PairObjective):
     def inputs(self, model: XlingModel, batch: dict[str, Any]) -> Sequence[EncoderInput]:
         return [self.view(batch, select=batch["select"], **self.marks(model, batch["tokens"], batch))]
 
-    def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
-        return {"weam": max(batch["num_predictions"], 1), "weam_cross": max(batch["num_crossed"], 1)}
-
     def losses(self, model: XlingModel, states: Sequence[Tensor], batch: dict[str, Any]) -> Iterator[LMPredictions]:
         (selected,) = states
         yield self.predictions(batch, selected.index_select(0, batch["predict_rows"]))

@@ -163,10 +163,7 @@ class WordAlignment(Objective):
         return {"initial_states": states}
 
     def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
-        return {
-            "word_alignment": max(len(batch["linked_group"]), 1),
-            "word_alignment_drift": len(batch["anchored_group"]),
-        }
+        return dict.fromkeys((term.name for term in self.terms), len(batch["anchored_group"]))
 
     def losses(self, model: XlingModel, states: Sequence[Tensor], batch: dict[str, Any]) -> Iterator[Losses]:
         (selected,) = states

@@ -151,40 +151,60 @@ class XlingTask(DataBinTask):
             )
         return XlingCriterion(self)
 
-    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
-        """Log the loss, perplexity and, in validation, accuracy of every objective and of each of its groups.
+    def train_step(
+        self,
+        sample: dict[str, Any],
+        model: XlingModel,
+        criterion: XlingCriterion,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> Any:
+        """Forward and backward of a micro-batch, then let the objectives change their state."""
+        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not ignore_grad and not criterion.runs_again:
+            for part in criterion.present(model, sample):
+                part.objective.remember(model)
+        return result
 
-        Batches without one of the objectives are common in validation, so its total is Σ_k weight_k · mean_k over the means
-        of the whole split.
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        """Log the loss, perplexity and, in validation, accuracy of every term and of each of its groups.
+
+        The total is Σ weight · sum / normaliser over all that was seen, not a mean of batches' totals: batches without one of the
+        objectives are common in validation, and a batch may hold little or nothing of one in training.
         """
         super().reduce_metrics(logging_outputs, criterion)
+        training = any(key.endswith("_total") for key in logging_outputs[0])
         for objective in self.objectives.values():
             for term in objective.terms:
-                name = term.name
-                if f"{name}_by_group" in logging_outputs[0]:
-                    stats = sum(output[f"{name}_by_group"] for output in logging_outputs).cpu().double()
-                    for suffix, row in (
-                        ("", stats.sum(0)),
-                        *zip((f"_{g}" for g in objective.groups), stats, strict=True),
-                    ):
-                        total, correct, count = (float(value) for value in row)
-                        if count:
-                            _log(term, suffix, total / count, count, correct / count)
-                elif count := sum(output[f"{name}_count"] for output in logging_outputs):
-                    _log(term, "", sum(output[f"{name}_total"] for output in logging_outputs) / count, count)
-        if "loss" in logging_outputs[0]:
+                if training:
+                    total, count = (
+                        sum(log[f"{term.name}_{key}"] for log in logging_outputs) for key in ("total", "count")
+                    )
+                    rows = [("", total, math.nan, count)]
+                else:
+                    stats = sum(log[f"{term.name}_by_group"] for log in logging_outputs).cpu().double()
+                    names = ["", *(f"_{group}" for group in objective.groups)]
+                    rows = [
+                        (name, *row) for name, row in zip(names, [stats.sum(0).tolist(), *stats.tolist()], strict=True)
+                    ]
+                for suffix, total, correct, count in rows:
+                    if count:
+                        _log(term, suffix, total / count, count, correct / count)
+                if seen := sum(log[f"{term.name}_normaliser"] for log in logging_outputs):
+                    metrics.log_scalar(f"_{term.name}", rows[0][1] / seen, seen)  # not printed
+        metrics.log_derived("loss", self._total)
+        if training:
             log_throughput(logging_outputs)
-        else:
-            metrics.log_derived("loss", self._validation_loss)
 
-    def _validation_loss(self, meters: Any) -> float:
-        """In bits, as that of training."""
-        total = 0.0
+    def _total(self, meters: Any) -> float:
+        """The weighted sum of the terms, in bits."""
+        nats = 0.0
         for name, objective in self.objectives.items():
             for term in objective.terms:
-                if meter := meters.get(f"loss_{term.name}"):
-                    total += self.weights[name] * term.weight * meter.avg / (1 if term.unit == NATS else math.log(2))
-        return total
+                if meter := meters.get(f"_{term.name}"):
+                    nats += self.weights[name] * term.weight * float(meter.avg)
+        return nats / math.log(2)
 
 
 def _log(term: Term, suffix: str, mean: Any, count: Any, accuracy: float = math.nan) -> None:

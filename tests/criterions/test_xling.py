@@ -14,7 +14,7 @@ from fairseq_xling.criterions import XlingCriterion
 from fairseq_xling.models import EncoderInput
 from fairseq_xling.tasks import XlingTask
 from fairseq_xling.training.throughput import encoder_flops, output_flops
-from tests.helpers import gradients, loss_of, make_model, make_task, small_data_bin
+from tests.helpers import build_examples, gradients, loss_of, make_model, make_task, small_data_bin
 
 NAMES = ["mmlm", "tlm", "camlm", "btmlm"]
 
@@ -62,7 +62,21 @@ def test_what_training_logs(data_bin):
         total = sum(log[f"{name}_total"] for *_, log in found) / sum(log[f"{name}_count"] for *_, log in found)
         assert shown[f"loss_{name}"] == pytest.approx(total.item() / math.log(2), abs=1e-3)
         assert shown[f"ppl_{name}"] == pytest.approx(2 ** shown[f"loss_{name}"], rel=1e-2)
-    assert shown["loss"] == pytest.approx(sum(t.item() for t, *_ in found) / 3 / math.log(2), abs=1e-3)
+    assert shown["loss"] == pytest.approx(sum(shown[f"loss_{name}"] for name in NAMES), abs=5e-3)
+
+
+def test_a_batch_without_predictions_adds_nothing_to_the_logged_loss(data_bin):
+    task = make_task(data_bin, "mmlm", mask_prob=0.5)
+    model, criterion = make_model(task).train(), XlingCriterion(task)
+    batch = batches(task)[0]
+    nothing = task.objectives["mmlm"].collate(
+        [
+            {**build, "predict": build["predict"][:0], "target": build["target"][:0]}
+            for build in build_examples(task, "mmlm")
+        ]
+    )
+    logs = [criterion(model, sample)[2] for sample in (batch, {"mmlm": nothing})]
+    assert reduced(task, logs)["loss"] == reduced(task, logs[:1])["loss"] > 5
 
 
 def test_padding_and_tokens(data_bin):

@@ -109,7 +109,7 @@ def test_what_a_batch_exchanges(weam):
 def dense(model: Any, objective: Any, examples: list[dict[str, Any]], all_links: list[Links]) -> Any:
     """The loss by a slow encoder and a dense A (Eq. 3 to 11), position by position."""
     head, lm_head = model.heads["exchange"], model.heads["lm"]
-    own, cross, num_own, num_cross = 0.0, 0.0, 0, 0
+    own, cross, num_own = 0.0, 0.0, 0
     for one, links in zip(examples, all_links, strict=True):
         tokens = one["tokens"].tolist()
         size = len(tokens)
@@ -126,8 +126,8 @@ def dense(model: Any, objective: Any, examples: list[dict[str, Any]], all_links:
                 hidden = head.exchange.weight @ exchanged[position] + head.exchange.bias
                 hidden = head.layer_norm(F.gelu(head.dense.weight @ hidden + head.dense.bias))
                 cross = cross - torch.log_softmax(lm_head.weight @ hidden + lm_head.bias, 0)[target]
-                num_cross += 1
-    return own / num_own + objective.cfg.weam_lambda * (cross / num_cross if num_cross else 0 * own)
+    # both sums over the same masked tokens (Eq. 9 to 11); one without partners adds nothing to the second
+    return (own + objective.cfg.weam_lambda * cross) / num_own
 
 
 @settings(max_examples=25)
