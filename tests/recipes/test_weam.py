@@ -118,8 +118,8 @@ def test_mini(recipe: Callable[..., Run], shared_data: Path, tmp_path: Path) -> 
     assert all(0 <= row["value"] <= 1 for row in rows)
     (aligner,) = (row["value"] for row in rows if row["row"] == "aligner")
     assert aligner < 0.4, "1,500 pairs are enough for a statistical aligner to do better than chance"
-    train = (out / "text" / "train.en").read_text().splitlines()
-    valid = (out / "text" / "valid.en").read_text().splitlines()
+    train = (out / "text" / "train" / "en").read_text().splitlines()
+    valid = (out / "text" / "valid" / "en").read_text().splitlines()
     assert (len(train), len(valid), len(set(valid) & set(train))) == (1500, 100, 0)
     assert all(5 < len(line.split()) < 61 for line in valid)
     report = (out / "report.md").read_text()
