@@ -157,5 +157,4 @@ stage "report"
 for name in pretrain tune; do
     once "$OUT/curves-$name.png" xling plot curves "$OUT/$name/train.log" --out "$OUT/curves-$name.png"
 done
-python "$ROOT/recipes/report.py" demo --out "$OUT" --seed "$SEED"
-echo "$OUT/report.md"
+report demo --seed "$SEED"

@@ -279,3 +279,9 @@ train() {
     fi
     touch "$dir/done"
 }
+
+# report RECIPE OPTION...: recipes/RECIPE_report.py writes $OUT/report.md and $OUT/results.json
+report() {
+    PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH} python -m "recipes.${1//\//.}_report" --out "$OUT" "${@:2}"
+    echo "$OUT/report.md"
+}

@@ -135,7 +135,9 @@ for tuning_seed in $TRANSFER_SEEDS; do
     done
 done
 
-python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" --transfer-seeds "$TRANSFER_SEEDS" \
-    --note "$LAYERS layers of width $DIM, $UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE," \
-    --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."
-echo "$OUT/report.md"
+# ---- report ---------------------------------------------------------------------------------------------------------
+
+stage "report"
+report mini/ernie_m --rows "$ROWS" --seeds "$SEEDS" --transfer-seeds "$TRANSFER_SEEDS" --note "$LAYERS layers of width $DIM, \
+$UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE, mask probability $MASK_PROB, \
+pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."

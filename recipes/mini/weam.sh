@@ -172,7 +172,6 @@ panels=(--checkpoint "before=$OUT/initial/checkpoint_last.pt")
 for name in $ROWS; do panels+=(--checkpoint "$name=$OUT/$name-${SEEDS%% *}/checkpoint_last.pt"); done
 once "$OUT/embeddings.png" xling plot embeddings "${panels[@]}" --pair en-fr --words "$OUT/text/train/en-fr" \
     --alignment "$OUT/text/train/en-fr.links" --out "$OUT/embeddings.png"
-python "$ROOT/recipes/report.py" weam --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" --aligner "$ALIGNER, $HEURISTIC" \
-    --note "$num_train training pairs, $LAYERS layers of width $DIM, vocabulary $VOCAB_SIZE, $INITIAL_UPDATES updates of mmlm (learning rate" \
-    --note "$INITIAL_LR), then $UPDATES updates of each row (learning rate $LR), all of at most $TOKENS tokens; links from $HEURISTIC, $LINKS pieces."
-echo "$OUT/report.md"
+report mini/weam --rows "$ROWS" --seeds "$SEEDS" --aligner "$ALIGNER, $HEURISTIC" --note "$num_train training pairs, $LAYERS \
+layers of width $DIM, vocabulary $VOCAB_SIZE, $INITIAL_UPDATES updates of mmlm (learning rate $INITIAL_LR), then $UPDATES updates of \
+each row (learning rate $LR), all of at most $TOKENS tokens; links from $HEURISTIC, $LINKS pieces."
