@@ -18,10 +18,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 DATA=${DATA:-$ROOT/examples/data/text}
 OUT=${OUT:-$ROOT/out/demo}
-case ${BUDGET:=full} in
+BUDGET=${BUDGET:-full}
+choice BUDGET smoke full
+case $BUDGET in
     full) defaults=(250 600) ;;
     smoke) defaults=(8 8) ;;
-    *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 UPDATES=${UPDATES:-${defaults[0]}}
 TUNING_UPDATES=${TUNING_UPDATES:-${defaults[1]}}
@@ -123,25 +124,7 @@ stage "vocabulary, encoding and binarisation"
 # a piece for every 40 bytes: small corpora cannot fill a large vocabulary
 bytes=$(for lang in "${languages[@]}"; do cat "$OUT/text/train/$lang"; done | wc -c)
 size=$((bytes / 40 < 1000 ? 1000 : bytes / 40 > 16000 ? 16000 : bytes / 40))
-inputs=()
-for lang in "${languages[@]}"; do inputs+=(--input "$lang=$OUT/text/train/$lang"); done
-once "$DATA_BIN/dict.txt" xling vocab "${inputs[@]}" --size "${VOCAB_SIZE:-$size}" --output "$DATA_BIN"
-write_languages "${languages[@]}"
-
-prepare() {  # prepare LANG | prepare A B
-    local split
-    for split in train valid; do
-        if (($# == 1)); then
-            encode_mono "$1" $split "$OUT/text/$split/$1"
-        else
-            encode_pair "$1" "$2" $split "$OUT/text/$split/$1-$2.$1" "$OUT/text/$split/$1-$2.$2"
-        fi
-    done
-    if (($# == 1)); then binarise_mono "$1"; else binarise_pair "$1" "$2"; fi
-}
-jobs=$WORKERS
-WORKERS=1
-in_parallel "$jobs" prepare "${languages[@]}" "${pairs[@]}"
+prepare --size "${VOCAB_SIZE:-$size}"
 
 # ---- training and evaluation ----------------------------------------------------------------------------------------
 
@@ -174,5 +157,4 @@ stage "report"
 for name in pretrain tune; do
     once "$OUT/curves-$name.png" xling plot curves "$OUT/$name/train.log" --out "$OUT/curves-$name.png"
 done
-python "$ROOT/recipes/report.py" demo --out "$OUT" --seed "$SEED"
-echo "$OUT/report.md"
+report demo --seed "$SEED"

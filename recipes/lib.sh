@@ -3,6 +3,8 @@
 #   DRY_RUN=1    print the commands, execute nothing (recipes at the scale of the paper)
 #   THREADS=N    threads of one process (default: OMP_NUM_THREADS, or all cores; 1 on a machine that others use)
 #   WORKERS=N    processes of the data tools (default: all cores)
+#   GPUS=N       of each node, for the recipes that call launcher (default: those of this machine)
+#   NODES=1 MASTER=host PORT=29500 JOB=name          several nodes: host of the first one
 #
 # Every stage writes to a temporary name and moves it to its own; a stage whose result is there is skipped, so a recipe
 # that was interrupted goes on where it stopped. $OUT/commands.sh keeps what was run, $OUT/logs what it said.
@@ -16,6 +18,9 @@ if [[ -d $ROOT/.venv/bin ]]; then PATH=$ROOT/.venv/bin:$PATH; fi
 DRY_RUN=${DRY_RUN:-}
 WORKERS=${WORKERS:-$(getconf _NPROCESSORS_ONLN)}
 export OMP_NUM_THREADS=${THREADS:-${OMP_NUM_THREADS:-$(getconf _NPROCESSORS_ONLN)}}
+NODES=${NODES:-1}
+PORT=${PORT:-29500}
+ENCODE_OPTIONS=()
 DEVICE=()
 if ! command -v nvidia-smi >/dev/null; then DEVICE=(--cpu); fi
 
@@ -31,6 +36,37 @@ need() {
     for program; do
         [[ $DRY_RUN ]] || command -v "$program" >/dev/null ||
             die "$program is not found: run 'make setup' in $ROOT, or activate the environment that has it"
+    done
+}
+
+# choice NAME VALUE...: stop unless the variable has one of the values
+choice() {
+    local name=$1 value
+    shift
+    for value; do [[ ${!name} != "$value" ]] || return 0; done
+    local others=${*:1:$#-1}
+    die "$name=${!name}: expected ${others// /, } or $value"
+}
+
+# positive NAME...: stop unless the variables are numbers from 1 on
+positive() {
+    local name
+    for name; do [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a number from 1 on"; done
+}
+
+# check_seeds: stop unless SEEDS are numbers
+check_seeds() {
+    local seed
+    for seed in $SEEDS; do [[ $seed =~ ^[0-9]+$ ]] || die "SEEDS=$SEEDS: expected numbers separated by spaces"; done
+}
+
+# check_rows KNOWN...: stop unless ROWS are some of these, each once
+check_rows() {
+    local row rows=" "
+    for row in $ROWS; do
+        [[ " $* " == *" $row "* ]] || die "ROWS: '$row' is unknown; there are $*"
+        [[ $rows != *" $row "* ]] || die "ROWS: '$row' is named twice"
+        rows+="$row "
     done
 }
 
@@ -114,15 +150,14 @@ write_languages() {
     mv "$DATA_BIN/.languages.tmp" "$DATA_BIN/languages.txt"
 }
 
-# encode_mono LANG SPLIT FILE...: raw text -> $ENCODED/mono/SPLIT.LANG; more options of xling encode in ENCODE_OPTIONS
+# encode_mono LANG SPLIT FILE...: raw text -> $ENCODED/mono/SPLIT.LANG; more options of xling encode in the array ENCODE_OPTIONS
 encode_mono() {
     local lang=$1 split=$2 inputs=()
     shift 2
     local file
     for file; do inputs+=(--input "$file"); done
-    # shellcheck disable=SC2086
     once "$ENCODED/mono/$split.$lang" xling encode --model "$DATA_BIN/sentencepiece.bpe.model" "${inputs[@]}" \
-        ${ENCODE_OPTIONS:-} --workers "$WORKERS" --output "$ENCODED/mono/$split.$lang"
+        "${ENCODE_OPTIONS[@]}" --workers "$WORKERS" --output "$ENCODED/mono/$split.$lang"
 }
 
 # encode_pair A B SPLIT FILE...: -> $ENCODED/para/SPLIT.A-B.{A,B}; files in turn A's, B's (or as ENCODE_OPTIONS say)
@@ -131,9 +166,8 @@ encode_pair() {
     shift 3
     local file
     for file; do inputs+=(--input "$file"); done
-    # shellcheck disable=SC2086
     once "$ENCODED/para/$split.$a-$b.$b" xling encode --model "$DATA_BIN/sentencepiece.bpe.model" --pair "$a-$b" \
-        "${inputs[@]}" ${ENCODE_OPTIONS:-} --workers "$WORKERS" --output "$ENCODED/para/$split.$a-$b"
+        "${inputs[@]}" "${ENCODE_OPTIONS[@]}" --workers "$WORKERS" --output "$ENCODED/para/$split.$a-$b"
 }
 
 # binarise_mono LANG: $ENCODED/mono/{train,valid}.LANG -> $DATA_BIN/mono/LANG
@@ -166,6 +200,64 @@ in_parallel() {
     ((failed == 0)) || exit "$failed"
 }
 
+# prepare OPTION...: the data-bin of the arrays languages (en de) and pairs ("en de"), WORKERS of them at a time, with a
+# vocabulary of the training text that xling vocab makes with these options. The text is in $OUT/text/{train,valid}/:
+# LANG, A-B.A and A-B.B, and A-B.links where a pair is aligned (LINKS: how they are carried to pieces).
+prepare() {
+    local inputs=() lang jobs=$WORKERS
+    for lang in "${languages[@]}"; do inputs+=(--input "$lang=$OUT/text/train/$lang"); done
+    once "$DATA_BIN/dict.txt" xling vocab "${inputs[@]}" "$@" --output "$DATA_BIN"
+    write_languages "${languages[@]}"
+    WORKERS=1 in_parallel "$jobs" encode_and_binarise "${languages[@]}" "${pairs[@]}"
+}
+
+# encode_and_binarise LANG | encode_and_binarise A B: the text of prepare
+encode_and_binarise() {
+    local split text aligned=() ENCODE_OPTIONS
+    for split in train valid; do
+        text=$OUT/text/$split ENCODE_OPTIONS=()
+        if (($# == 1)); then
+            encode_mono "$1" $split "$text/$1"
+            continue
+        fi
+        if [[ -e $text/$1-$2.links ]]; then
+            ENCODE_OPTIONS=(--alignment "$text/$1-$2.links" --links "$LINKS") aligned=(--align-suffix align)
+        fi
+        encode_pair "$1" "$2" $split "$text/$1-$2.$1" "$text/$1-$2.$2"
+    done
+    if (($# == 1)); then binarise_mono "$1"; else binarise_pair "$1" "$2" "${aligned[@]}"; fi
+}
+
+# shards DIR: DIR, or its folders shard0, shard1, ... joined by ':'
+shards() {
+    local found=("$1"/shard[0-9]*)
+    if [[ -d ${found[0]} ]]; then (IFS=: && echo "${found[*]}"); else echo "$1"; fi
+}
+
+# count_gpus: sets GPUS unless the user did
+count_gpus() {
+    if [[ -z ${GPUS:-} ]]; then
+        if command -v nvidia-smi >/dev/null; then GPUS=$(nvidia-smi -L | wc -l); else GPUS=${DRY_RUN:+8}; fi
+    fi
+    [[ ${GPUS:-} =~ ^[1-9][0-9]*$ ]] || die "no GPU found; set GPUS to their number on each node"
+}
+
+# launcher: sets GPUS, and LAUNCHER for one process a GPU on all nodes
+launcher() {
+    local program
+    program=$(command -v fairseq-train || echo fairseq-train)
+    count_gpus
+    positive NODES
+    LAUNCHER=("$program")
+    if ((NODES > 1)); then
+        [[ ${MASTER:-} ]] || die "NODES=$NODES: set MASTER to the host name of the first node"
+        LAUNCHER=(torchrun --nnodes "$NODES" --nproc_per_node "$GPUS" --rdzv_id "${JOB:-xling}" --rdzv_backend c10d
+            --rdzv_endpoint "$MASTER:$PORT" "$program")
+    elif ((GPUS > 1)); then
+        LAUNCHER=(torchrun --standalone --nproc_per_node "$GPUS" "$program")
+    fi
+}
+
 # train DIR OPTION...: fairseq-train into DIR, from its last checkpoint if there is one; DIR/done marks the end. The log is
 # DIR/train.log; the progress lines are shown.
 train() {
@@ -186,4 +278,10 @@ train() {
         exit "$status"
     fi
     touch "$dir/done"
+}
+
+# report RECIPE OPTION...: recipes/RECIPE_report.py writes $OUT/report.md and $OUT/results.json
+report() {
+    PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH} python -m "recipes.${1//\//.}_report" --out "$OUT" "${@:2}"
+    echo "$OUT/report.md"
 }

@@ -17,46 +17,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 OUT=${OUT:-$ROOT/out/ernie_m/${NAME:-$SIZE}}
 DATA_BIN=${DATA_BIN:-$ROOT/out/ernie_m/data-bin}
-NODES=${NODES:-1}
-PORT=${PORT:-29500}
 PRECISION=${PRECISION:-fp16}
 MAX_POSITIONS=512  # §4.1: "512 max length"
 
-# count_gpus: sets GPUS unless the user did
-count_gpus() {
-    if [[ -z ${GPUS:-} ]]; then
-        if command -v nvidia-smi >/dev/null; then GPUS=$(nvidia-smi -L | wc -l); else GPUS=${DRY_RUN:+8}; fi
-    fi
-    [[ ${GPUS:-} =~ ^[1-9][0-9]*$ ]] || die "no GPU found; set GPUS to their number on each node"
-    [[ $NODES =~ ^[1-9][0-9]*$ ]] || die "NODES=$NODES: expected a number from 1 on"
-}
-
-# shards DIR: DIR, or its shard* folders joined by ':'
-shards() {
-    local found=("$1"/shard[0-9]*)
-    if [[ -d ${found[0]} ]]; then (IFS=: && echo "${found[*]}"); else echo "$1"; fi
-}
-
-# launcher: sets LAUNCHER for one process a GPU on all nodes
-launcher() {
-    local program
-    program=$(command -v fairseq-train || echo fairseq-train)
-    LAUNCHER=("$program")
-    if ((NODES > 1)); then
-        [[ ${MASTER:-} ]] || die "NODES=$NODES: set MASTER to the host name of the first node"
-        LAUNCHER=(torchrun --nnodes "$NODES" --nproc_per_node "$GPUS" --rdzv_id "${JOB:-xling}" --rdzv_backend c10d
-            --rdzv_endpoint "$MASTER:$PORT" "$program")
-    elif ((GPUS > 1)); then
-        LAUNCHER=(torchrun --standalone --nproc_per_node "$GPUS" "$program")
-    fi
+# need_data_bin: stop unless DATA_BIN is there
+need_data_bin() {
+    [[ $DRY_RUN || -d $DATA_BIN ]] || die "DATA_BIN=$DATA_BIN: no such folder; make it with recipes/ernie_m/prepare_data.sh"
 }
 
 # pretrain OPTION...: Table 11; BATCH is in sequences of 512 tokens, over all objectives
 pretrain() {
     need fairseq-train
-    count_gpus
     launcher
-    [[ $DRY_RUN || -d $DATA_BIN ]] || die "DATA_BIN=$DATA_BIN: no such folder; make it with recipes/ernie_m/prepare_data.sh"
+    need_data_bin
     local per_update=$((NODES * GPUS * MAX_TOKENS))
     local update_freq=$(((BATCH * MAX_POSITIONS + per_update - 1) / per_update))
     local objectives=()

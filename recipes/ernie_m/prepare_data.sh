@@ -55,7 +55,7 @@ declare -A OPUS_PARTS=(
 WIKIMATRIX_PAIRS=" ar bg de el es fr hi ru sw tr vi zh "  # it has no th and no ur
 
 need xling fairseq-preprocess curl unzip tar gzip awk
-[[ $SHARDS =~ ^[1-9][0-9]*$ ]] || die "SHARDS=$SHARDS: expected a number from 1 on"
+positive SHARDS
 for lang in "${PAIRS[@]}"; do
     [[ ${OPUS_PARTS[$lang]:-} ]] || die "PAIRS: there is no bilingual corpus for '$lang'; there are: ${!OPUS_PARTS[*]}"
     [[ " ${LANGUAGES[*]} " == *" $lang "* && " ${LANGUAGES[*]} " == *" en "* ]] ||

@@ -22,7 +22,7 @@ shift
 CHECKPOINT=${CHECKPOINT:-$ROOT/out/ernie_m/$SIZE/checkpoint_last.pt}
 need fairseq-train xling
 [[ $DRY_RUN || -f $CHECKPOINT ]] || die "CHECKPOINT=$CHECKPOINT: no such file; make it with recipes/ernie_m/$SIZE.sh"
-[[ $DRY_RUN || -d $DATA_BIN ]] || die "DATA_BIN=$DATA_BIN: no such folder; make it with recipes/ernie_m/prepare_data.sh"
+need_data_bin
 [[ $DRY_RUN || -z ${TATOEBA:-} || -d $TATOEBA ]] || die "TATOEBA=$TATOEBA: no such folder"
 [[ $DRY_RUN ]] || mkdir -p "$OUT/logs"
 

@@ -91,23 +91,20 @@ TEST_SPLIT=${TEST_SPLIT:-test}
 EPOCHS=${EPOCHS:-$epochs}
 MAX_POSITIONS=${MAX_POSITIONS:-$max_positions}
 UPDATE_FREQ=${UPDATE_FREQ:-1}
+BUDGET=${BUDGET:-full}
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES:-}
 TRAIN_LANGUAGES=${TRAIN_LANGUAGES// /,}
 declare -A num_seeds=([xlmk]=4)
-case ${BUDGET:=full} in
+choice BUDGET smoke full
+case $BUDGET in
     full) budget=() interval=50 SEEDS=${SEEDS:-$(seq -s ' ' "${num_seeds[$paper]:-5}")} ;;
     smoke) budget=(--max-update 8) interval=1 SEEDS=${SEEDS:-1} ;;
-    *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 [[ $SELECT =~ ^(score|score_[A-Za-z_-]+|last)$ ]] || die "SELECT=$SELECT: expected score, score_LANGUAGE or last"
-[[ $TEST_SPLIT =~ ^(dev|test)$ ]] || die "TEST_SPLIT=$TEST_SPLIT: expected dev or test"
-for name in EPOCHS MAX_POSITIONS UPDATE_FREQ; do
-    [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a number from 1 on"
-done
+choice TEST_SPLIT dev test
+positive EPOCHS MAX_POSITIONS UPDATE_FREQ
 ((batch % UPDATE_FREQ == 0)) || die "UPDATE_FREQ=$UPDATE_FREQ: must divide the batch of $batch"
-for seed in $SEEDS; do
-    [[ $seed =~ ^[0-9]+$ ]] || die "SEEDS=$SEEDS: expected numbers separated by spaces"
-done
+check_seeds
 if [[ -z $TRAIN_LANGUAGES ]]; then
     case $setting in
         transfer) TRAIN_LANGUAGES=${SOURCE_LANGUAGES:-} ;;

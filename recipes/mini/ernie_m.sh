@@ -25,14 +25,16 @@ OUT=${1:-$ROOT/out/mini/ernie_m}
 DATA=${DATA:-$ROOT/../shared/data/parallel}
 ROWS=${ROWS:-mmlm tlm camlm camlm_btmlm tlm_camlm ernie_m}
 SEEDS=${SEEDS:-1}
-LANGUAGES=(cs de en fr)
+languages=(cs de en fr)
+pairs=("en cs" "en de" "en fr")
 TRANSFER_DATA=${TRANSFER_DATA-$ROOT/../shared/data/downstream/ud}
 TRANSFER_SEEDS=${TRANSFER_SEEDS:-1 2 3}
 
-case ${BUDGET:=full} in
+BUDGET=${BUDGET:-full}
+choice BUDGET smoke full
+case $BUDGET in
     full) : "${UPDATES:=8000}" "${MAX_LINES:=1000000}" "${VOCAB_SIZE:=4000}" "${TRANSFER_EPOCHS:=3}" ;;
     smoke) : "${UPDATES:=4}" "${MAX_LINES:=500}" "${VOCAB_SIZE:=1500}" "${TRANSFER_EPOCHS:=0}" ;;
-    *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 PAIRS=${PAIRS:-$MAX_LINES}
 LAYERS=${LAYERS:-3}
@@ -54,15 +56,14 @@ declare -A OBJECTIVES=(
     [tlm_camlm]=mmlm,tlm,camlm
     [ernie_m]=mmlm,tlm,camlm,btmlm
 )
-for row in $ROWS; do
-    [[ ${OBJECTIVES[$row]:-} ]] || die "ROWS: '$row' is unknown; there are ${!OBJECTIVES[*]}"
-done
+check_rows "${!OBJECTIVES[@]}"
+check_seeds
 
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 prefix=multi30k.
 if [[ ! -e $DATA/multi30k.train.en.gz && -e $DATA/train.en.gz ]]; then prefix=; fi
-for lang in "${LANGUAGES[@]}"; do
+for lang in "${languages[@]}"; do
     for split in train val; do
         [[ -f $DATA/$prefix$split.$lang.gz ]] ||
             die "$DATA/$prefix$split.$lang.gz is missing; Multi30k is public: get data/task1/raw of" \
@@ -77,39 +78,19 @@ prepare_out "$(
         "$MASK_PROB $PSEUDO_RATIO $BTMLM_START"
 )"
 
-# smoke takes the first lines only
 stage "vocabulary, encoding and binarisation"
-inputs=()
-for lang in "${LANGUAGES[@]}"; do
+for lang in "${languages[@]}"; do
     for split in train val; do
-        text=$OUT/text/${split/val/valid}/$lang
-        if [[ ! -e $text ]]; then
-            mkdir -p "${text%/*}"
-            gzip -dc "$DATA/$prefix$split.$lang.gz" | awk -v n="$MAX_LINES" 'NR <= n' >"$text.tmp"
-            mv "$text.tmp" "$text"
-        fi
+        once "$OUT/text/${split/val/valid}/$lang" bash -c "gzip -dc '$DATA/$prefix$split.$lang.gz' | head -n $MAX_LINES >'{}'"
     done
-    mkdir -p "$OUT/text/pairs"
-    awk -v n="$PAIRS" 'NR <= n' "$OUT/text/train/$lang" >"$OUT/text/pairs/$lang"
-    inputs+=(--input "$lang=$OUT/text/train/$lang")
 done
-once "$DATA_BIN/dict.txt" xling vocab "${inputs[@]}" --size "$VOCAB_SIZE" --character-coverage 0.9995 --output "$DATA_BIN"
-write_languages "${LANGUAGES[@]}"
-
-prepare() {  # prepare LANG | prepare A B
-    local split
-    for split in train valid; do
-        if (($# == 1)); then
-            encode_mono "$1" $split "$OUT/text/$split/$1"
-        else
-            encode_pair "$1" "$2" $split "$OUT/text/${split/train/pairs}/$1" "$OUT/text/${split/train/pairs}/$2"
-        fi
+for pair in "${pairs[@]}"; do
+    for lang in $pair; do
+        once "$OUT/text/train/${pair/ /-}.$lang" bash -c "head -n $PAIRS '$OUT/text/train/$lang' >'{}'"
+        once "$OUT/text/valid/${pair/ /-}.$lang" cp "$OUT/text/valid/$lang" "{}"
     done
-    if (($# == 1)); then binarise_mono "$1"; else binarise_pair "$1" "$2"; fi
-}
-jobs=$WORKERS
-WORKERS=1
-in_parallel "$jobs" prepare "${LANGUAGES[@]}" "en cs" "en de" "en fr"
+done
+prepare --size "$VOCAB_SIZE" --character-coverage 0.9995
 
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
@@ -127,10 +108,10 @@ for seed in $SEEDS; do
             --max-tokens $((OBJECTIVE_TOKENS * (${#commas} + 1))) --num-workers 1 --log-format simple --log-interval "$(part "$UPDATES" 10)" \
             --no-epoch-checkpoints --save-interval 1000000 --save-interval-updates "$(part "$UPDATES" 2)" \
             --keep-interval-updates 1 --validate-interval 1000000 --validate-interval-updates "$UPDATES"
-        pairs=()
-        for lang in cs de fr; do pairs+=(--pair "$lang-en=$OUT/text/valid/$lang,$OUT/text/valid/en"); done
+        tests=()
+        for lang in cs de fr; do tests+=(--pair "$lang-en=$OUT/text/valid/$lang,$OUT/text/valid/en"); done
         once "$OUT/$row-$seed/eval/results.json" xling eval tatoeba --checkpoint "$OUT/$row-$seed/checkpoint_last.pt" \
-            "${pairs[@]}" --out "$OUT/$row-$seed/eval"
+            "${tests[@]}" --out "$OUT/$row-$seed/eval"
     done
 done
 
@@ -154,7 +135,9 @@ for tuning_seed in $TRANSFER_SEEDS; do
     done
 done
 
-python "$ROOT/recipes/report.py" ladder --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" --transfer-seeds "$TRANSFER_SEEDS" \
-    --note "$LAYERS layers of width $DIM, $UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE," \
-    --note "mask probability $MASK_PROB, pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."
-echo "$OUT/report.md"
+# ---- report ---------------------------------------------------------------------------------------------------------
+
+stage "report"
+report mini/ernie_m --rows "$ROWS" --seeds "$SEEDS" --transfer-seeds "$TRANSFER_SEEDS" --note "$LAYERS layers of width $DIM, \
+$UPDATES updates of $OBJECTIVE_TOKENS tokens per objective, learning rate $LR, vocabulary $VOCAB_SIZE, mask probability $MASK_PROB, \
+pseudo ratio $PSEUDO_RATIO, at most $PAIRS lines as pairs."

@@ -27,10 +27,11 @@ ALIGNER=${ALIGNER:-embedded}
 HEURISTIC=${HEURISTIC:-grow-diag-final-and}
 LINKS=${LINKS:-first}
 
-case ${BUDGET:=full} in
+BUDGET=${BUDGET:-full}
+choice BUDGET smoke full
+case $BUDGET in
     full) : "${SEEDS:=1 2 3}" "${PAIRS:=120000}" "${HELD_OUT:=1000}" "${INITIAL_UPDATES:=5000}" "${UPDATES:=2000}" "${VOCAB_SIZE:=8000}" ;;
     smoke) : "${SEEDS:=1}" "${PAIRS:=1500}" "${HELD_OUT:=100}" "${INITIAL_UPDATES:=4}" "${UPDATES:=4}" "${VOCAB_SIZE:=1500}" ;;
-    *) die "BUDGET=$BUDGET: expected smoke or full" ;;
 esac
 LAYERS=${LAYERS:-3}
 DIM=${DIM:-128}
@@ -40,22 +41,15 @@ INITIAL_LR=${INITIAL_LR:-2e-3}
 LR=${LR:-2e-3}
 JOBS=${JOBS:-$WORKERS}  # rows trained at the same time, each in a thread
 
-rows=" "
-for row in $ROWS; do
-    [[ $row =~ ^(tlm|weam|word_alignment)$ ]] || die "ROWS: '$row' is unknown; there are tlm weam word_alignment"
-    [[ $rows != *" $row "* ]] || die "ROWS: '$row' is named twice"
-    rows+="$row "
-done
-[[ $ALIGNER =~ ^(fast_align|embedded)$ ]] || die "ALIGNER=$ALIGNER: expected embedded or fast_align"
-[[ $HEURISTIC =~ ^(intersect|union|grow-diag|grow-diag-final|grow-diag-final-and)$ ]] ||
-    die "HEURISTIC=$HEURISTIC: expected intersect, union, grow-diag, grow-diag-final or grow-diag-final-and"
-[[ $LINKS =~ ^(first|all)$ ]] || die "LINKS=$LINKS: expected first or all"
-for name in PAIRS HELD_OUT INITIAL_UPDATES UPDATES VOCAB_SIZE; do
-    [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "$name=${!name}: expected a number from 1 on"
-done
-for seed in $SEEDS; do
-    [[ $seed =~ ^[0-9]+$ ]] || die "SEEDS=$SEEDS: expected numbers separated by spaces"
-done
+languages=(en fr)
+pairs=("en fr")
+
+check_rows tlm weam word_alignment
+choice ALIGNER embedded fast_align
+choice HEURISTIC intersect union grow-diag grow-diag-final grow-diag-final-and
+choice LINKS first all
+positive PAIRS HELD_OUT INITIAL_UPDATES UPDATES VOCAB_SIZE
+check_seeds
 for file in train-200k.{en,fr} trial.{e,f,wa}; do
     [[ -f $DATA/hansards/$file.gz ]] ||
         die "$DATA/hansards/$file.gz is missing; see the head of this script for the data, and set DATA to the folder with hansards/"
@@ -73,21 +67,22 @@ prepare_out "$(
 # The first PAIRS pairs are for training. Held out are pairs after them with 6 to 60 words on each side, neither side of which
 # occurs among those or twice: Hansards repeat formulas, and retrieval has to tell sentences apart.
 stage "text"
-split() {
+split() {  # split DIR
+    mkdir -p "$1/train" "$1/valid"
     paste <(gzip -dc "$DATA/hansards/train-200k.en.gz") <(gzip -dc "$DATA/hansards/train-200k.fr.gz") |
         awk -F '\t' -v pairs="$PAIRS" -v wanted="$HELD_OUT" -v out="$1" '
             { gsub(/^ +| +$/, "", $1); gsub(/^ +| +$/, "", $2) }
             $1 == "" || $2 == "" { next }
             train < pairs {
                 train++; seen[$1]; seen[$2]
-                print $1 > (out "/train.en"); print $2 > (out "/train.fr")
+                print $1 > (out "/train/en-fr.en"); print $2 > (out "/train/en-fr.fr")
                 next
             }
             valid == wanted { next }
             { x = split($1, _, " "); y = split($2, _, " ") }
             x > 5 && y > 5 && x < 61 && y < 61 && !($1 in seen) && !($2 in seen) {
                 valid++; seen[$1]; seen[$2]
-                print $1 > (out "/valid.en"); print $2 > (out "/valid.fr")
+                print $1 > (out "/valid/en-fr.en"); print $2 > (out "/valid/en-fr.fr")
             }'
     for side in e f; do  # <s snum=0001> words </s>
         gzip -dc "$DATA/hansards/trial.$side.gz" | sed 's/^<s[^>]*> *//; s/ *<\/s> *$//' >"$1/trial.$side"
@@ -96,40 +91,34 @@ split() {
 if [[ ! -d $OUT/text ]]; then
     rm -rf "$OUT/.text.tmp" && mkdir "$OUT/.text.tmp"
     split "$OUT/.text.tmp"
-    [[ -f $OUT/.text.tmp/valid.en && $(wc -l <"$OUT/.text.tmp/valid.en") == "$HELD_OUT" ]] ||
+    [[ -f $OUT/.text.tmp/valid/en-fr.en && $(wc -l <"$OUT/.text.tmp/valid/en-fr.en") == "$HELD_OUT" ]] ||
         die "PAIRS=$PAIRS leaves fewer than $HELD_OUT pairs to hold out; lower PAIRS or HELD_OUT"
     mv "$OUT/.text.tmp" "$OUT/text"
 fi
+for part in train valid; do  # both sides are the monolingual text too
+    for lang in en fr; do once "$OUT/text/$part/$lang" ln "$OUT/text/$part/en-fr.$lang" "{}"; done
+done
 for file in trial.{e,f,wa}; do
     once "$OUT/gold/$file" bash -c "gzip -dc '$DATA/hansards/$file.gz' >'{}'"
 done
-once "$DATA_BIN/dict.txt" xling vocab --input "en=$OUT/text/train.en" --input "fr=$OUT/text/train.fr" --size "$VOCAB_SIZE" \
-    --character-coverage 0.9995 --output "$DATA_BIN"
-write_languages en fr
 
 # ---- alignment ------------------------------------------------------------------------------------------------------
 
 # training, held-out and trial text are aligned together: a statistical aligner learns from all it is to align
 stage "alignment"
 once "$OUT/align/all.$HEURISTIC" xling align --pair en-fr --pretokenized --aligner "$ALIGNER" --symmetrize "$HEURISTIC" \
-    --input "$OUT/text/train.en" --input "$OUT/text/train.fr" --input "$OUT/text/valid.en" --input "$OUT/text/valid.fr" \
+    --input "$OUT/text/train/en" --input "$OUT/text/train/fr" --input "$OUT/text/valid/en" --input "$OUT/text/valid/fr" \
     --input "$OUT/text/trial.e" --input "$OUT/text/trial.f" --output "$OUT/align/all" --workers "$WORKERS"
-num_train=$(wc -l <"$OUT/text/train.en")
-num_valid=$(wc -l <"$OUT/text/valid.en")
-once "$OUT/align/train" bash -c "head -n $num_train '$OUT/align/all.$HEURISTIC' >'{}'"
-once "$OUT/align/valid" bash -c "tail -n +$((num_train + 1)) '$OUT/align/all.$HEURISTIC' | head -n $num_valid >'{}'"
+num_train=$(wc -l <"$OUT/text/train/en")
+num_valid=$(wc -l <"$OUT/text/valid/en")
+once "$OUT/text/train/en-fr.links" bash -c "head -n $num_train '$OUT/align/all.$HEURISTIC' >'{}'"
+once "$OUT/text/valid/en-fr.links" bash -c "tail -n +$((num_train + 1)) '$OUT/align/all.$HEURISTIC' | head -n $num_valid >'{}'"
 once "$OUT/align/trial" bash -c "tail -n +$((num_train + num_valid + 1)) '$OUT/align/all.$HEURISTIC' >'{}'"
 
 # ---- pieces ---------------------------------------------------------------------------------------------------------
 
-stage "encoding and binarisation"
-for split in train valid; do
-    for lang in en fr; do encode_mono "$lang" "$split" "$OUT/text/$split.$lang"; done
-    ENCODE_OPTIONS="--alignment $OUT/align/$split --links $LINKS" \
-        encode_pair en fr "$split" "$OUT/text/$split.en" "$OUT/text/$split.fr"
-done
-for lang in en fr; do binarise_mono "$lang"; done
-binarise_pair en fr --align-suffix align
+stage "vocabulary, encoding and binarisation"
+prepare --size "$VOCAB_SIZE" --character-coverage 0.9995
 
 # ---- training -------------------------------------------------------------------------------------------------------
 
@@ -150,7 +139,7 @@ run() {
 # measure DIR: retrieval and word alignment of a model, every layer
 measure() {
     once "$1/retrieval/results.json" xling eval tatoeba --checkpoint "$1/checkpoint_last.pt" \
-        --pair "fr-en=$OUT/text/valid.fr,$OUT/text/valid.en" --out "$1/retrieval"
+        --pair "fr-en=$OUT/text/valid/fr,$OUT/text/valid/en" --out "$1/retrieval"
     once "$1/alignment/results.json" xling eval alignment --checkpoint "$1/checkpoint_last.pt" --format wpt --method argmax \
         --set "trial=$OUT/gold/trial.e,$OUT/gold/trial.f,$OUT/gold/trial.wa" --out "$1/alignment"
 }
@@ -181,9 +170,8 @@ export OMP_NUM_THREADS=$THREADS_OF_ALL
 stage "report"
 panels=(--checkpoint "before=$OUT/initial/checkpoint_last.pt")
 for name in $ROWS; do panels+=(--checkpoint "$name=$OUT/$name-${SEEDS%% *}/checkpoint_last.pt"); done
-once "$OUT/embeddings.png" xling plot embeddings "${panels[@]}" --pair en-fr --words "$OUT/text/train" \
-    --alignment "$OUT/align/train" --out "$OUT/embeddings.png"
-python "$ROOT/recipes/report.py" weam --out "$OUT" --rows "$ROWS" --seeds "$SEEDS" --aligner "$ALIGNER, $HEURISTIC" \
-    --note "$num_train training pairs, $LAYERS layers of width $DIM, vocabulary $VOCAB_SIZE, $INITIAL_UPDATES updates of mmlm (learning rate" \
-    --note "$INITIAL_LR), then $UPDATES updates of each row (learning rate $LR), all of at most $TOKENS tokens; links from $HEURISTIC, $LINKS pieces."
-echo "$OUT/report.md"
+once "$OUT/embeddings.png" xling plot embeddings "${panels[@]}" --pair en-fr --words "$OUT/text/train/en-fr" \
+    --alignment "$OUT/text/train/en-fr.links" --out "$OUT/embeddings.png"
+report mini/weam --rows "$ROWS" --seeds "$SEEDS" --aligner "$ALIGNER, $HEURISTIC" --note "$num_train training pairs, $LAYERS \
+layers of width $DIM, vocabulary $VOCAB_SIZE, $INITIAL_UPDATES updates of mmlm (learning rate $INITIAL_LR), then $UPDATES updates of \
+each row (learning rate $LR), all of at most $TOKENS tokens; links from $HEURISTIC, $LINKS pieces."

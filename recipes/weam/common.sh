@@ -39,12 +39,11 @@ WORK=$OUT/$ALIGNER-$HEURISTIC-$LINKS
 ENCODED=$WORK/encoded
 DATA_BIN=$WORK/data-bin
 
-[[ $OBJECTIVE =~ ^(weam|tlm|word_alignment)$ ]] || die "OBJECTIVE=$OBJECTIVE: expected weam, tlm or word_alignment"
-[[ $PRECISION =~ ^(fp16|bf16|fp32)$ ]] || die "PRECISION=$PRECISION: expected fp16, bf16 or fp32"
-[[ $ALIGNER =~ ^(fast_align|embedded)$ ]] || die "ALIGNER=$ALIGNER: expected fast_align or embedded"
-[[ $HEURISTIC =~ ^(intersect|union|grow-diag|grow-diag-final|grow-diag-final-and)$ ]] ||
-    die "HEURISTIC=$HEURISTIC: expected intersect, union, grow-diag, grow-diag-final or grow-diag-final-and"
-[[ $LINKS =~ ^(first|all)$ ]] || die "LINKS=$LINKS: expected first or all"
+choice OBJECTIVE weam tlm word_alignment
+choice PRECISION fp16 bf16 fp32
+choice ALIGNER fast_align embedded
+choice HEURISTIC intersect union grow-diag grow-diag-final grow-diag-final-and
+choice LINKS first all
 [[ ${SEED:=1} =~ ^[0-9]+$ ]] || die "SEED=$SEED: expected a number"
 if [[ $MAX_LINES ]]; then
     [[ $MAX_LINES =~ ^[1-9][0-9]*$ ]] && ((MAX_LINES > HELD_OUT)) || die "MAX_LINES=$MAX_LINES: expected a number above $HELD_OUT"

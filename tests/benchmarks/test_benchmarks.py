@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CONTRACT = {"date", "command", "versions", "machine", "ratios", "runs", "seed"}
+CONTRACT = {"date", "command", "commit", "versions", "machine", "ratios", "runs", "seed"}
 
 
 def run(script: str, out: Path) -> dict[str, Any]:
@@ -24,7 +24,9 @@ def run(script: str, out: Path) -> dict[str, Any]:
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert results.keys() >= CONTRACT
     assert results["runs"]
-    assert (out / "report.md").read_text(encoding="utf-8").startswith("# ")
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert report.startswith("# ")
+    assert f"- Date: {results['date']}" in report
     assert sorted(path.name for path in out.iterdir()) == ["report.md", "results.json"]
     return results
 

@@ -110,7 +110,7 @@ def test_mini(recipe: Callable[..., Run], shared_data: Path, tmp_path: Path) -> 
     assert run.returncode == 0, run.log[-4000:]
     rows = json.loads((out / "results.json").read_text())["rows"]
     found = {(row["row"], row["metric"], row["layer"]) for row in rows}
-    metrics = ("retrieval_acc_xx_en", "retrieval_acc_en_xx", "aer")
+    metrics = ("retrieval_acc_xx_en", "retrieval_acc_en_xx", "retrieval_acc_fr_en", "retrieval_acc_en_fr", "aer")
     models = ("initial", "tlm", "weam", "word_alignment")
     assert found == {(row, metric, layer) for row in models for metric in metrics for layer in range(4)} | {
         ("aligner", "aer", None)
@@ -118,8 +118,8 @@ def test_mini(recipe: Callable[..., Run], shared_data: Path, tmp_path: Path) -> 
     assert all(0 <= row["value"] <= 1 for row in rows)
     (aligner,) = (row["value"] for row in rows if row["row"] == "aligner")
     assert aligner < 0.4, "1,500 pairs are enough for a statistical aligner to do better than chance"
-    train = (out / "text" / "train.en").read_text().splitlines()
-    valid = (out / "text" / "valid.en").read_text().splitlines()
+    train = (out / "text" / "train" / "en").read_text().splitlines()
+    valid = (out / "text" / "valid" / "en").read_text().splitlines()
     assert (len(train), len(valid), len(set(valid) & set(train))) == (1500, 100, 0)
     assert all(5 < len(line.split()) < 61 for line in valid)
     report = (out / "report.md").read_text()
