@@ -179,6 +179,7 @@ def test_the_size_of_batches_changes_nothing(tmp_path, loaded):
         (["--files", "{tmp}/bad.tsv"], "expected LANGUAGE=FILE"),
         (["--files", "en={tmp}/good.tsv", "--languages", "fr"], "--languages fr: no file of this language"),
         (["--files", "en={tmp}/bad.tsv"], "bad.tsv:1: expected 3 columns"),
+        (["--files", "en={tmp}/bad.tsv", "--checkpoint", "{tmp}/none"], "bad.tsv:1: expected 3 columns"),
         (["--files", "en={tmp}/label.tsv"], "label.tsv:1: unknown label '7'"),
     ],
 )
