@@ -25,6 +25,11 @@ def evaluate() -> None:
 @layer_option("that of retrieval fine-tuning, else 2/3 up")
 @click.option("--score", type=click.Choice(["cosine", "margin"]), default="cosine", show_default=True)
 @click.option("--neighbours", type=click.IntRange(min=1), default=4, show_default=True, help="k of --score margin.")
+@click.option(
+    "--centre",
+    is_flag=True,
+    help="Report accuracy after subtracting each language's mean embedding; the plain one stays beside it.",
+)
 @max_tokens_option()
 @device_option
 @fp16_option

@@ -23,6 +23,7 @@ def run(
     layer: int | None,
     score: str,
     neighbours: int,
+    centre: bool,
     max_tokens: int,
     **model: Unpack[ModelFlags],
 ) -> None:
@@ -36,7 +37,13 @@ def run(
     layers = session.choose_layer(layer, _trained_layer(session.loaded))
     folder = session.make_folder()
     test_sets = evaluate(
-        session.loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder
+        session.loaded,
+        bitexts,
+        score=score,
+        neighbours=neighbours,
+        centre=centre,
+        max_tokens=max_tokens,
+        scratch=folder,
     )
     results = session.results(
         "tatoeba",
@@ -47,6 +54,7 @@ def run(
             "pooling": "mean",
             "score": score,
             "neighbours": neighbours if score == "margin" else None,
+            "centre": centre,
         },
         rows=result_rows(test_sets),
         test_sets=test_sets,

@@ -439,5 +439,24 @@ def test_feature_based_evaluations(tmp_path):
     assert "transfer gap" not in report
 
 
+def test_plain_and_centred_retrieval_are_blocks_of_their_own(tmp_path):
+    content = {
+        "evaluation": "tatoeba",
+        "settings": {"layer": 1, "num_layers": 1, "score": "cosine", "neighbours": None, "centre": True},
+        "data": [{"path": "f", "sha256": "1"}, {"path": "g", "sha256": "2"}],
+    }
+    test_set = {"pair": "de-en", "a": "de", "b": "en", "sentences": 9}
+    plain, centred = {"de->en": [0.1, 0.5], "en->de": [0.2, 0.75]}, {"de->en": [0.1, 0.6], "en->de": [0.2, 0.8]}
+    for name, kinds in (("a", {"accuracy": plain, "accuracy_centred": centred}), ("b", {"accuracy": plain})):
+        write_json(tmp_path / name, {**content, "test_sets": [{**test_set, **kinds}]})
+    run([str(tmp_path / "a"), str(tmp_path / "b")], str(tmp_path / "out"))
+    report = (tmp_path / "out/report.md").read_text()
+    assert [row[:3] for row in section(report, "### Layer 1 of 1, cosine")[1:]] == [
+        ["a", "1", "50.0 / 75.0"],
+        ["b", "1", "50.0 / 75.0"],
+    ]
+    assert [row[:3] for row in section(report, "### Layer 1 of 1, cosine, centred")[1:]] == [["a", "1", "60.0 / 80.0"]]
+
+
 def test_every_benchmark_of_xling_eval_has_an_order():
     assert set(COMMANDS) == set(BENCHMARKS)
