@@ -176,9 +176,11 @@ def test_the_size_of_batches_changes_nothing(tmp_path, loaded):
         (["--data", "{tmp}/none"], "no such folder"),
         (["--data", "{tmp}"], "holds no test-{lang}.tsv"),
         (["--files", "en={tmp}/none"], "there is no file"),
+        (["--files", "../../x={tmp}/good.tsv"], "the language '../../x' names files of results"),
         (["--files", "{tmp}/bad.tsv"], "expected LANGUAGE=FILE"),
         (["--files", "en={tmp}/good.tsv", "--languages", "fr"], "--languages fr: no file of this language"),
         (["--files", "en={tmp}/bad.tsv"], "bad.tsv:1: expected 3 columns"),
+        (["--files", "en={tmp}/bad.tsv", "--checkpoint", "{tmp}/none"], "bad.tsv:1: expected 3 columns"),
         (["--files", "en={tmp}/label.tsv"], "label.tsv:1: unknown label '7'"),
     ],
 )
