@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import fairseq_cli.train
-from fairseq.data import iterators
+from fairseq.data import data_utils, iterators
 from fairseq.nan_detector import NanDetector
+from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 
 from ._replace import replace
@@ -40,6 +41,22 @@ def finished_is_finished() -> None:
     main = sys.modules["__main__"]
     if getattr(getattr(main, "__spec__", None), "name", None) == "fairseq_cli.train":
         replace(main, "train", build)
+
+
+def validation_sets_of_data_bins() -> None:
+    """fairseq lists ``data`` for validation sets that the run leaves out; a task's ``data`` may be a model, even one file.
+
+    Such a task has an attribute ``data_is_model``.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def raise_if_valid_subsets_unintentionally_ignored(train_cfg: Any) -> None:
+            if not getattr(TASK_REGISTRY.get(train_cfg.task._name), "data_is_model", False):
+                original(train_cfg)
+
+        return raise_if_valid_subsets_unintentionally_ignored
+
+    replace(data_utils, "raise_if_valid_subsets_unintentionally_ignored", build)
 
 
 def name_the_batch() -> None:
@@ -133,4 +150,14 @@ def stop_reading_ahead() -> None:
     atexit.register(stop_consumers)
 
 
+<<<<<<< HEAD
 SHIMS = (finished_is_finished, name_the_batch, whole_updates, nan_detector_without_backward_hooks, stop_reading_ahead)
+=======
+SHIMS = (
+    finished_is_finished,
+    validation_sets_of_data_bins,
+    name_the_batch,
+    nan_detector_without_backward_hooks,
+    stop_reading_ahead,
+)
+>>>>>>> safety

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -89,6 +89,7 @@ class FinetuneTask(BatchingTask):
     """
 
     cfg: FinetuneConfig
+    data_is_model: ClassVar[bool] = True
 
     def __init__(self, cfg: FinetuneConfig, loaded: LoadedModel):
         super().__init__(cfg)

@@ -284,6 +284,23 @@ def test_the_learning_rate_ends_at_zero(finetune, pawsx, tmp_path):
     )
 
 
+@pytest.mark.parametrize("task", ["sequence_classification", "token_classification", "question_answering"])
+def test_the_model_may_be_a_file_or_any_folder(finetune, request, model_folder, tmp_path, task):
+    """fairseq looks there for validation sets of a data-bin."""
+    benchmark = {"sequence_classification": "pawsx", "token_classification": "wikiann", "question_answering": "tydiqa"}[
+        task
+    ]
+    options = ["--benchmark", benchmark, "--benchmark-data", request.getfixturevalue(benchmark), "--max-epoch", 1]
+    if task == "question_answering":
+        options += ["--max-question-length", 20]
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    (folder / "valid1.en.tsv").write_text("mine")
+    for number, model in enumerate((folder / "model.pt", folder)):
+        finetune(tmp_path / f"run{number}", task, *options, model=model)
+        assert len(validations(tmp_path / f"run{number}")) == 1
+
+
 @pytest.mark.parametrize("metric", ["score", "score_en"])
 def test_the_best_checkpoint(finetune, pawsx, tmp_path, metric):
     folder = tmp_path / "run"
