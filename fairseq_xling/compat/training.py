@@ -150,14 +150,11 @@ def stop_reading_ahead() -> None:
     atexit.register(stop_consumers)
 
 
-<<<<<<< HEAD
-SHIMS = (finished_is_finished, name_the_batch, whole_updates, nan_detector_without_backward_hooks, stop_reading_ahead)
-=======
 SHIMS = (
     finished_is_finished,
     validation_sets_of_data_bins,
     name_the_batch,
+    whole_updates,
     nan_detector_without_backward_hooks,
     stop_reading_ahead,
 )
->>>>>>> safety
