@@ -6,14 +6,15 @@ import dataclasses
 import re
 
 import pytest
+from fairseq.tasks import TASK_DATACLASS_REGISTRY
 
 from fairseq_xling.finetuning.retrieval import RetrievalTaskConfig
 from fairseq_xling.finetuning.task import QuestionAnsweringConfig
 from fairseq_xling.models import XlingModelConfig
 from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
-from fairseq_xling.tasks import XlingTaskConfig
 from tests.conftest import ROOT
 
+PretrainingConfig = TASK_DATACLASS_REGISTRY["mmlm"]
 PRETRAINING = ("ernie-m.md", "weam.md")
 BY_ARCHITECTURE = {
     "layer_norm_eps",
@@ -43,7 +44,7 @@ def documented(*pages: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("pages", "configs"),
     [
-        (PRETRAINING, (XlingTaskConfig, XlingModelConfig)),
+        (PRETRAINING, (PretrainingConfig, XlingModelConfig)),
         (("retrieval.md",), (RetrievalTaskConfig,)),
         (("finetuning.md",), (QuestionAnsweringConfig, WarmupLinearConfig, LayerwiseAdamConfig)),
     ],
@@ -63,5 +64,5 @@ def test_every_option_is_documented(pages: tuple[str, ...], configs: tuple[type,
 
 
 def test_no_option_is_documented_that_does_not_exist() -> None:
-    known = {name.replace("_", "-") for name in options(XlingTaskConfig, XlingModelConfig)}
+    known = {name.replace("_", "-") for name in options(PretrainingConfig, XlingModelConfig)}
     assert set(documented(*PRETRAINING)) <= known
