@@ -133,9 +133,12 @@ def test_a_failed_write_is_not_retried_into_the_same_file(tmp_path, monkeypatch)
 def test_a_named_checkpoint_must_be_there(tmp_path):
     trainer = argparse.Namespace(checkpoint_suffix="")
 
-    def load(restore_file="checkpoint_last.pt", finetune_from_model=None):
+    def load(restore_file="checkpoint_last.pt", finetune_from_model=None, continue_once=None):
         cfg = argparse.Namespace(
-            save_dir=str(tmp_path), restore_file=restore_file, finetune_from_model=finetune_from_model
+            save_dir=str(tmp_path),
+            restore_file=restore_file,
+            finetune_from_model=finetune_from_model,
+            continue_once=continue_once,
         )
         checkpoint_utils.load_checkpoint(cfg, trainer)
 
@@ -144,6 +147,8 @@ def test_a_named_checkpoint_must_be_there(tmp_path):
             load(restore_file=path)
         with pytest.raises(UserError, match=rf"--finetune-from-model {path}: no such checkpoint"):
             load(finetune_from_model=path)
+        with pytest.raises(UserError, match=rf"--continue-once {path}: no such checkpoint"):
+            load(continue_once=path)
     (tmp_path / "checkpoint_last.pt").touch()
     with pytest.raises(AttributeError):  # resumes, whatever became of the model it started from: fairseq itself goes on
         load(finetune_from_model=str(tmp_path / "x.pt"))

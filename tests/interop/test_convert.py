@@ -111,6 +111,17 @@ def test_to_forces_the_kind(xling_folder, tmp_path):
     assert files(tmp_path / "out") == ["dict.txt", "languages.txt", "model.pt", "sentencepiece.bpe.model"]
 
 
+def test_a_converted_model_remembers_its_symbols(xling_folder, tmp_path, capsys):
+    assert xling("convert", xling_folder, tmp_path / "out", "--to", "fairseq") == 0
+    (tmp_path / "out" / "sentencepiece.bpe.model").unlink()
+    lines = (tmp_path / "out" / "dict.txt").read_text().splitlines(keepends=True)
+    (tmp_path / "out" / "dict.txt").write_text("".join([*lines[:-2], lines[-1], lines[-2]]))
+    assert xling("convert", tmp_path / "out", tmp_path / "hf") == 2
+    assert (
+        f"model.pt: was trained with other symbols than those of {tmp_path / 'out'}: symbol " in capsys.readouterr().err
+    )
+
+
 def test_target_that_is_not_empty(xling_folder, tmp_path, capsys):
     target = tmp_path / "hf"
     target.mkdir()
