@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..data.databin import Pair
 from ..data.examples import Example
+from ..data.identity import Vocabulary, check_weights
 from ..data.links import LinkedPairs, open_links
 from ..data.pairs import SeparatePairs
 from ..data.sentences import pad_sentences
@@ -95,6 +96,7 @@ class WordAlignment(Objective):
             raise UserError(
                 f"--initial-model {file}: not a fairseq checkpoint; for a transformers folder run `xling convert` first and name its model.pt"
             )
+        check_weights(f"--initial-model {file}", file, Vocabulary.of(self.data), with_languages=False)
         self.initial = XlingModel(model.cfg, self.symbols.size, self.symbols.pad).requires_grad_(False).eval()
         try:
             self.initial.load_state_dict(content["model"])

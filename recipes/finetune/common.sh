@@ -192,6 +192,8 @@ for seed in $SEEDS; do
 done
 
 stage "report"
-rm -rf "$OUT/report"
-once "$OUT/report" xling report "$OUT" --out "$OUT/report"
-[[ $DRY_RUN ]] || echo "$OUT/report/report.md"
+note xling report "$OUT" --out "$OUT/report"
+if [[ -z $DRY_RUN ]]; then
+    logged report xling report "$OUT" --out "$OUT/report"
+    echo "$OUT/report/report.md"
+fi

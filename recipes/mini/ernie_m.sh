@@ -130,7 +130,7 @@ for tuning_seed in $TRANSFER_SEEDS; do
                 --num-workers 1 --log-format simple --log-interval 100 --no-epoch-checkpoints --disable-validation
             once "$run/eval/results.json" xling eval pos --checkpoint "$run/checkpoint_last.pt" --data "$TRANSFER_DATA" \
                 --split dev --languages en,de,fr --out "$run/eval"
-            rm -f "$run"/*.pt
+            rm -f "$run"/checkpoint*.pt
         done
     done
 done
