@@ -357,6 +357,9 @@ def test_an_interrupted_run_goes_on(omp: dict[str, str], model: Path, tmp_path: 
     killed.wait()
     assert not (out / "seed-1" / "done").exists()
 
+    (model / ".lock").write_text(
+        "process 1 on here\n", encoding="utf-8"
+    )  # a training there leaves it, without changing the model
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     log = (out / "seed-1" / "train.log").read_text(encoding="utf-8")
