@@ -1,4 +1,4 @@
-"""docs/align.md: its example runs, its table has every option."""
+"""docs/aligning-text.md: its example runs, its table has every option."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fairseq.data.indexed_dataset import MMapIndexedDataset
 from fairseq_xling_preprocess.alignment import cli
 from tests.conftest import ROOT, Run
 
-PAGE = (ROOT / "docs" / "align.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "aligning-text.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
