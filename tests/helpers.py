@@ -16,10 +16,12 @@ from fairseq.tasks import TASK_DATACLASS_REGISTRY, TASK_REGISTRY
 from torch import Tensor
 
 from fairseq_xling.data.databin import load_languages
-from fairseq_xling.data.examples import collate
 from fairseq_xling.data.masking import Symbols
 from fairseq_xling.models import XlingModel, XlingModelConfig
-from fairseq_xling.objectives.base import Objective, mixture_loss
+from fairseq_xling.objectives.base import Objective
+from fairseq_xling.objectives.btmlm import Btmlm
+from fairseq_xling.objectives.loss import MixtureLoss, Part, mixture_loss
+from fairseq_xling.objectives.masked import collate
 from fairseq_xling.tasks import XlingTask
 
 Sentences = Iterable[Sequence[int]]
@@ -162,8 +164,10 @@ def build_examples(task: XlingTask, name: str, split: str = "train", count: int 
 
 
 def batch_of(*examples: dict[str, Any], **options: Any) -> dict[str, Any]:
-    """Collate copies of examples."""
-    return collate([{"id": 0, "group": 0, **copy.deepcopy(example)} for example in examples], SYMBOLS, **options)
+    """Collate copies of examples of an objective that predicts with the LM head."""
+    fields = [[name for name in names if name in examples[0]] for names in (Btmlm.sequences, Btmlm.positions)]
+    copies = [{"id": 0, "group": 0, **copy.deepcopy(example)} for example in examples]
+    return collate(copies, SYMBOLS, *fields, **options)
 
 
 def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -174,7 +178,19 @@ def gradients(model: torch.nn.Module) -> dict[str, Tensor]:
 
 
 def loss_of(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> SimpleNamespace:
-    """An objective's loss on a batch by itself: ``mean`` with gradient, and the figures of `ObjectiveLoss`."""
-    mean, terms = mixture_loss(model, [(objective, batch, 1.0)])
-    figures = terms[objective.name]
-    return SimpleNamespace(mean=mean, total=figures.total, count=figures.count, by_group=figures.by_group)
+    """An objective's loss on a batch by itself: ``mean`` with gradient, and the figures of its term of the same name."""
+    loss = mixture_of(objective, model, batch)
+    figures = loss.terms[objective.name]
+    return SimpleNamespace(mean=loss.total, total=figures.total, count=figures.count, by_group=figures.by_group)
+
+
+def mixture_of(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> MixtureLoss:
+    """The loss of one objective."""
+    return mixture_loss(model, [Part(objective, batch)])
+
+
+def states_of(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> list[Tensor]:
+    """The encoder's states of an objective's views of a batch."""
+    batch = {**batch, **objective.precompute(model, batch)}
+    found: list[Tensor] = model(objective.inputs(model, batch))
+    return found

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import fairseq_cli.train
-from fairseq.data import iterators
+from fairseq.data import data_utils, iterators
 from fairseq.nan_detector import NanDetector
+from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 
 from ._replace import replace
@@ -42,6 +43,22 @@ def finished_is_finished() -> None:
         replace(main, "train", build)
 
 
+def validation_sets_of_data_bins() -> None:
+    """fairseq lists ``data`` for validation sets that the run leaves out; a task's ``data`` may be a model, even one file.
+
+    Such a task has an attribute ``data_is_model``.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def raise_if_valid_subsets_unintentionally_ignored(train_cfg: Any) -> None:
+            if not getattr(TASK_REGISTRY.get(train_cfg.task._name), "data_is_model", False):
+                original(train_cfg)
+
+        return raise_if_valid_subsets_unintentionally_ignored
+
+    replace(data_utils, "raise_if_valid_subsets_unintentionally_ignored", build)
+
+
 def name_the_batch() -> None:
     """ "gradients are Nan/Inf" and "Minimum loss scale reached" do not say where; add what the criterion knows.
 
@@ -57,6 +74,25 @@ def name_the_batch() -> None:
                 if diagnose is None:
                     raise
                 raise FloatingPointError(f"{error} ({diagnose()})") from error
+
+        return train_step
+
+    replace(Trainer, "train_step", build)
+
+
+def whole_updates() -> None:
+    """fairseq hands a criterion one micro-batch after the other; a mean over all of an update needs to know of all first.
+
+    A criterion that has a method ``update(samples)`` is entered with this process's micro-batches, as a context.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def train_step(self: Any, samples: Any, raise_oom: bool = False) -> Any:
+            update = getattr(self.get_criterion(), "update", None)
+            if update is None:
+                return original(self, samples, raise_oom)
+            with update(samples):
+                return original(self, samples, raise_oom)
 
         return train_step
 
@@ -114,4 +150,11 @@ def stop_reading_ahead() -> None:
     atexit.register(stop_consumers)
 
 
-SHIMS = (finished_is_finished, name_the_batch, nan_detector_without_backward_hooks, stop_reading_ahead)
+SHIMS = (
+    finished_is_finished,
+    validation_sets_of_data_bins,
+    name_the_batch,
+    whole_updates,
+    nan_detector_without_backward_hooks,
+    stop_reading_ahead,
+)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from fairseq.criterions import register_criterion
 from fairseq.dataclass import FairseqDataclass
 
-from ..objectives import MIXES
 from .xling import XlingCriterion
 
-for _name in MIXES:
-    register_criterion(_name, dataclass=FairseqDataclass)(type(f"{_name.capitalize()}Criterion", (XlingCriterion,), {}))
 
-__all__ = ["XlingCriterion"]
+def register_mix_criterion(name: str) -> None:
+    """Register the criterion of the task ``name``; it follows from the task, so the name is all there is to it."""
+    cls = type(f"{name.title().replace('_', '')}Criterion", (XlingCriterion,), {})
+    register_criterion(name, dataclass=FairseqDataclass)(cls)
+
+
+__all__ = ["XlingCriterion", "register_mix_criterion"]

@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 UNK_WARN_SHARE = 0.003
 UNK_FAIL_SHARE = 0.10
 _SAMPLE_TOKENS = 200_000
-_SAMPLE_PAIRS = 2_000
-_ALIGN_AGAIN = "encode text and alignment in one run of `xling encode --alignment` and binarise them together (--align-suffix align)"
 
 
 def check_index(prefix: str) -> None:
@@ -181,46 +179,3 @@ def check_unknown_share(dataset: MMapIndexedDataset, unk: int, vocabulary_size: 
         logger.warning(
             f"{name}: {share:.2%} of the tokens are <unk> (more than {UNK_WARN_SHARE:.1%}); does the vocabulary fit this text?"
         )
-
-
-def read_links(
-    alignment: MMapIndexedDataset, sides: tuple[MMapIndexedDataset, MMapIndexedDataset], index: int, name: str
-) -> np.ndarray:
-    """The links of sentence pair ``index``: (P, 2) int64.
-
-    Args:
-        sides: the sentences, each ending in ``</s>``.
-        name: of the alignment's file, for messages.
-
-    Raises:
-        UserError: a link is beyond its sentences, or a link is half there.
-    """
-    flat = alignment[index].numpy().astype(np.int64)
-    lengths = [int(side.sizes[index]) - 1 for side in sides]
-    if len(flat) % 2:
-        raise UserError(
-            f"{name}: the alignment of sentence pair {index + 1} holds {len(flat)} numbers, links are two each; {_ALIGN_AGAIN}"
-        )
-    links = flat.reshape(-1, 2)
-    outside = ((links < 0) | (links >= lengths)).any(1)
-    if outside.any():
-        i, j = links[outside][0]
-        raise UserError(
-            f"{name}: sentence pair {index + 1} has the link {i}-{j}, its sides have {lengths[0]} and {lengths[1]} pieces, counted from 0; "
-            f"{_ALIGN_AGAIN}"
-        )
-    return links
-
-
-def check_links(alignment: MMapIndexedDataset, sides: tuple[MMapIndexedDataset, MMapIndexedDataset], name: str) -> None:
-    """Sample an alignment: refuse links beyond their sentences, warn of many sentence pairs without a link.
-
-    Raises:
-        UserError: the alignment belongs to other sentences, or to words instead of pieces.
-    """
-    linked = 0
-    sample = range(0, len(alignment), max(1, len(alignment) // _SAMPLE_PAIRS))
-    for index in sample:
-        linked += len(read_links(alignment, sides, index, name)) > 0
-    if linked < len(sample) / 2:
-        logger.warning(f"{name}: {1 - linked / len(sample):.0%} of {len(sample)} sentence pairs looked at have no link")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class DataBin:
             if not shard.is_dir():
                 raise UserError(f"{shard}: no such data-bin folder")
         self.root = self.shards[0]
-        self._opened: dict[str, MMapIndexedDataset] = {}  # objectives share corpora: check each once
+        self._opened: dict[str, MMapIndexedDataset] = {}
         self.dictionary = load_dictionary(self.root / "dict.txt")
         self.symbols = Symbols.of(self.dictionary)
         for shard in self.shards[1:]:
@@ -170,51 +171,26 @@ class DataBin:
             pairs[pair] = (left, right)
         return pairs
 
-    def open_alignments(
-        self, split: str, epoch: int, pairs: dict[Pair, tuple[MMapIndexedDataset, MMapIndexedDataset]]
-    ) -> dict[Pair, MMapIndexedDataset]:
-        """Open ``para/<a>-<b>/<split>.align.<a>-<b>``, the word alignment of each of the opened ``pairs``.
-
-        Raises:
-            UserError: a pair has none, or not a line for each sentence pair.
-        """
-        alignments = {}
-        for pair, (left, _) in pairs.items():
-            prefix = self.shard(epoch) / "para" / str(pair) / f"{split}.align.{pair}"
-            if not os.path.exists(f"{prefix}.idx"):
-                raise UserError(
-                    f"{prefix}.idx: not found; the objectives weam and word_alignment need word alignments: make them with `xling align`, "
-                    "carry them to pieces with `xling encode --alignment` and binarise the pair with --align-suffix align"
-                )
-            if str(prefix) not in self._opened:
-                check_index(str(prefix))
-                if not os.path.getsize(f"{prefix}.bin"):
-                    raise UserError(
-                        f"{prefix}.bin: holds no link; align the pair again, or take it out of the data-bin"
-                    )
-                self._opened[str(prefix)] = MMapIndexedDataset(str(prefix))
-            alignment = self._opened[str(prefix)]
-            if len(alignment) != len(left):
-                raise UserError(
-                    f"{prefix}: {len(alignment)} lines of alignment for {len(left)} sentence pairs; line i of one belongs to line i of the "
-                    "other: encode text and alignment in one run of `xling encode --alignment` and binarise them together"
-                )
-            alignments[pair] = alignment
-        return alignments
+    def open_once(self, prefix: Path, read: Callable[[str], MMapIndexedDataset]) -> MMapIndexedDataset:
+        """Open the dataset at ``prefix`` with ``read``, or return it if it is open: objectives share corpora, and each is checked once."""
+        if str(prefix) not in self._opened:
+            self._opened[str(prefix)] = read(str(prefix))
+        return self._opened[str(prefix)]
 
     def _open(self, prefix: Path, dict_path: Path) -> MMapIndexedDataset | None:
         if not os.path.exists(f"{prefix}.idx") and not os.path.exists(f"{prefix}.bin"):
             return None
-        if str(prefix) in self._opened:
-            return self._opened[str(prefix)]
-        check_index(str(prefix))
-        reference = self.root / "dict.txt"
-        if dict_path.is_file() and not filecmp.cmp(dict_path, reference, shallow=False):
-            check_same_dictionary(self.dictionary, dict_path, reference)
-        dataset = data_utils.load_indexed_dataset(str(prefix), self.dictionary, dataset_impl="mmap")
-        check_unknown_share(dataset, self.symbols.unk, self.symbols.size, str(prefix))
-        self._opened[str(prefix)] = dataset
-        return dataset
+
+        def read(prefix: str) -> MMapIndexedDataset:
+            check_index(prefix)
+            reference = self.root / "dict.txt"
+            if dict_path.is_file() and not filecmp.cmp(dict_path, reference, shallow=False):
+                check_same_dictionary(self.dictionary, dict_path, reference)
+            dataset = data_utils.load_indexed_dataset(prefix, self.dictionary, dataset_impl="mmap")
+            check_unknown_share(dataset, self.symbols.unk, self.symbols.size, prefix)
+            return dataset
+
+        return self.open_once(prefix, read)
 
 
 def _require_corpus(folder: Path, example: str, pattern: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from .examples import INDEX_BITS, MAX_PASSES, Example, ExampleDataset
 logger = logging.getLogger(__name__)
 
 Collate = Callable[[list[Example]], dict[str, Any]]
+# most tokens and most sentences of a batch, and what its size is a multiple of
+Limits = tuple[int | None, int | None, int]
 
 # An item of the mixture is one int64: 4 bits for the objective, 13 for the cycle, then the item of an `ExampleDataset`.
 _CYCLE_STEP = MAX_PASSES << INDEX_BITS
@@ -25,8 +28,8 @@ _OBJECTIVE_STEP = _MAX_CYCLES * _CYCLE_STEP
 class MixtureDataset(FairseqDataset):
     """Joins the batches of several objectives into composite batches.
 
-    An epoch is as long as the objective with the most batches; the others are cycled (never the longest cut), each
-    repetition with new noise. In validation nothing is cycled: a composite batch then lacks the exhausted objectives.
+    An epoch is as long as the objective with the most batches; the others read on (never the longest is cut): no sentence comes
+    again before all of its language were there, and then with new noise. In validation nothing is cycled: a composite batch then lacks the exhausted objectives.
 
     Args:
         parts: objective name -> its examples.
@@ -79,21 +82,51 @@ class MixtureDataset(FairseqDataset):
         Raises:
             UserError: an objective's share of ``--max-tokens`` is below its longest example.
         """
-        parts = []
         budgets = self._budgets(max_tokens)
-        for number, (name, part) in enumerate(self.parts.items()):
-            sentences = max(1, int(max_sentences * self.shares[name])) if max_sentences else None
-            batches = part.batches(epoch if self.cycle else 1, budgets[name], sentences, size_multiple)
-            parts.append([batch + number * _OBJECTIVE_STEP for batch in batches])
-        count = max(map(len, parts))
-        if not self.cycle:
-            return [np.concatenate([batches[i] for batches in parts if i < len(batches)]) for i in range(count)]
-        count = -(-count // num_shards) * num_shards
-        logger.info(
-            f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
-            + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in zip(self.names, parts, strict=True))
-        )
-        return [np.concatenate([_repeat(batches, i) for batches in parts]) for i in range(count)]
+        limits = {
+            name: (budget, max(1, int(max_sentences * self.shares[name])) if max_sentences else None, size_multiple)
+            for name, budget in budgets.items()
+        }
+        passes = self._passes(limits) if self.cycle else dict.fromkeys(self.names, 1)
+        parts = {
+            name: part.batches(epoch if self.cycle else 1, *limits[name], passes=passes[name])
+            for name, part in self.parts.items()
+        }
+        count = max(map(len, parts.values()))
+        if self.cycle:
+            count = -(-count // num_shards) * num_shards
+            logger.info(
+                f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
+                + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in parts.items())
+            )
+            for name, batches in parts.items():
+                self._read_on(name, batches, count, epoch, limits[name], passes[name])
+        marked = [
+            [batch + number * _OBJECTIVE_STEP for batch in batches] for number, batches in enumerate(parts.values())
+        ]
+        return [np.concatenate([batches[i] for batches in marked if i < len(batches)]) for i in range(count)]
+
+    def _passes(self, limits: dict[str, Limits]) -> dict[str, int]:
+        """Cycles that each objective is expected to need in any epoch."""
+        expected = {}
+        for name, part in self.parts.items():
+            tokens, sentences, _ = limits[name]
+            batches = [part.num_tokens / tokens] if tokens else []
+            batches += [len(part.sizes) / sentences] if sentences else []
+            expected[name] = max(batches, default=1.0)
+        return {name: math.ceil(max(expected.values()) / own) for name, own in expected.items()}
+
+    def _read_on(
+        self, name: str, batches: list[np.ndarray], count: int, epoch: int, limits: Limits, passes: int
+    ) -> None:
+        """Make ``count`` batches of an objective's first cycle: the text is read on, each cycle with noise of its own."""
+        first, cycle = len(batches), 1
+        while len(batches) < count:
+            share = min(1.0, (count - len(batches)) / first)
+            more = self.parts[name].batches(epoch, *limits, cycle=cycle, passes=passes, share=share)
+            batches += [batch + (cycle % _MAX_CYCLES) * _CYCLE_STEP for batch in more]
+            cycle += 1
+        del batches[count:]
 
     def _budgets(self, max_tokens: int | None) -> dict[str, int | None]:
         """Tokens of a batch of each objective."""
@@ -109,9 +142,3 @@ class MixtureDataset(FairseqDataset):
                     f"{longest[name]} tokens: raise --max-tokens to {needed} or lower --max-positions"
                 )
         return dict(budgets)
-
-
-def _repeat(batches: list[np.ndarray], number: int) -> np.ndarray:
-    """Batch ``number`` of an endless repetition of ``batches``, marked with the cycle it falls in."""
-    cycle, position = divmod(number, len(batches))
-    return batches[position] + (cycle % _MAX_CYCLES) * _CYCLE_STEP

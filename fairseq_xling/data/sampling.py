@@ -20,22 +20,21 @@ def language_counts(sizes: np.ndarray, alpha: float) -> np.ndarray:
     return np.where(sizes > 0, np.maximum(counts, 1), 0)
 
 
-def draw(size: int, count: int, epoch: int, seed: tuple[int, ...]) -> list[np.ndarray]:
-    """Draw ``count`` of ``size`` examples for an epoch; no example is repeated before all were drawn.
+def draw(size: int, count: int, start: int, seed: tuple[int, ...]) -> list[np.ndarray]:
+    """Draw ``count`` of ``size`` examples; no example is repeated before all were drawn.
 
-    The draws of successive epochs read on in one endless sequence of permutations, so an epoch that takes a part of a
-    large language is followed by one that takes another part. Any epoch can be computed without the ones before it.
+    Draws read on in one endless sequence of permutations, so an epoch that takes a part of a large language is followed
+    by one that takes another part. Any part of the sequence can be computed without what comes before it.
 
     Args:
         size: number of examples of the language.
-        count: number drawn in every epoch.
-        epoch: 1, 2, ...
+        count: number to draw.
+        start: number drawn before.
         seed: what identifies the sequence.
 
     Returns:
         ``count`` indices in ``range(size)``, in pieces that hold no index twice.
     """
-    start = (epoch - 1) * count
     pieces = []
     while count > 0:
         deck, offset = divmod(start, size)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
+
+from .options import checkpoint_option, device_option, fp16_option, layer_option, max_tokens_option, out_option
 
 
 @click.group(name="eval")
@@ -14,23 +15,24 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.option(
-    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
-)
+@checkpoint_option
 @click.option("--data", metavar="DIR", help="Folder with PREFIX.A-B.A and PREFIX.A-B.B for every pair A-B.")
 @click.option("--pair", "pairs", multiple=True, metavar="A-B=FILE_A,FILE_B", help="Two line-aligned files; repeatable.")
 @click.option(
     "--xtreme", is_flag=True, help="Evaluate XTREME's 36 languages of --data, tabled as in ERNIE-M's Table 16."
 )
-@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and layers.png.")
-@click.option(
-    "--layer", type=int, help="Layer to report, 0 = embeddings [default: that of retrieval fine-tuning, else 2/3 up]"
-)
+@out_option("layers.png")
+@layer_option("that of retrieval fine-tuning, else 2/3 up")
 @click.option("--score", type=click.Choice(["cosine", "margin"]), default="cosine", show_default=True)
 @click.option("--neighbours", type=click.IntRange(min=1), default=4, show_default=True, help="k of --score margin.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--fp16", is_flag=True, help="Encode in half precision (CUDA only).")
+@click.option(
+    "--centre",
+    is_flag=True,
+    help="Report accuracy after subtracting each language's mean embedding; the plain one stays beside it.",
+)
+@max_tokens_option()
+@device_option
+@fp16_option
 def tatoeba(**flags: Any) -> None:
     """Retrieve translations by sentence embeddings: accuracy@1 in both directions, at every layer.
 
@@ -46,11 +48,9 @@ def tatoeba(**flags: Any) -> None:
 
 
 @evaluate.command()
-@click.option(
-    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
-)
+@checkpoint_option
 @click.option("--data", required=True, metavar="DIR", help="Folder with the facts and their templates.")
-@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and predictions.jsonl.")
+@out_option("predictions.jsonl")
 @click.option(
     "--format",
     "data_format",
@@ -62,19 +62,9 @@ def tatoeba(**flags: Any) -> None:
     "--all-patterns", is_flag=True, help="Average over all patterns of a relation instead of using the first."
 )
 @click.option("--languages", metavar="LANG,LANG", help="Languages of mpararel and mlama [default: all]")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def lama(
-    checkpoint: str,
-    data: str,
-    out: str,
-    data_format: str | None,
-    common_vocabulary: str | None,
-    all_patterns: bool,
-    languages: str | None,
-    max_tokens: int,
-    device: str,
-) -> None:
+@max_tokens_option()
+@device_option
+def lama(**flags: Any) -> None:
     """Probe for facts: fill the mask of cloze sentences, precision at one for every relation.
 
     \b
@@ -82,27 +72,13 @@ def lama(
       xling eval lama --checkpoint out/checkpoint_best.pt --data LAMA/data --out out/lama
       xling eval lama --checkpoint xlmr.base --data mpararel_reviewed --languages de,en --out out/mpararel
     """
-    from .lama.run import PREDICTIONS, run
+    from .lama.run import run
 
-    report = run(
-        checkpoint=checkpoint,
-        data=Path(data),
-        out=Path(out),
-        data_format=data_format,
-        common_vocabulary=Path(common_vocabulary) if common_vocabulary else None,
-        all_patterns=all_patterns,
-        languages=languages.split(",") if languages else None,
-        max_tokens=max_tokens,
-        device=device,
-    )
-    click.echo(report.split("\n\n## ")[0])
-    click.echo(f"\nwrote {', '.join(str(Path(out) / name) for name in ('results.json', 'report.md', PREDICTIONS))}")
+    run(**flags)
 
 
 @evaluate.command()
-@click.option(
-    "--checkpoint", required=True, metavar="PATH", help="A .pt file or a model's folder (fairseq or transformers)."
-)
+@checkpoint_option
 @click.option(
     "--set",
     "sets",
@@ -120,8 +96,8 @@ def lama(
     help="Format of the gold links: once for all sets, or once for each --set in their order.",
 )
 @click.option("--index-base", type=click.IntRange(0, 1), help="What --format pharaoh counts words from [default: 0]")
-@click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and layers.png.")
-@click.option("--layer", type=int, help="Layer to report, 0 = embeddings [default: 2/3 up]")
+@out_option("layers.png")
+@layer_option("2/3 up")
 @click.option(
     "--method",
     "methods",
@@ -142,9 +118,9 @@ def lama(
     show_default=True,
     help="Weight of the entropy.",
 )
-@click.option("--max-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a batch.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--fp16", is_flag=True, help="Encode in half precision (CUDA only).")
+@max_tokens_option()
+@device_option
+@fp16_option
 def alignment(
     softmax_threshold: float,
     itermax_iterations: int,
@@ -188,20 +164,18 @@ def _add_benchmark(name: str, summary: str) -> None:
     """Make the command of one benchmark."""
 
     @evaluate.command(name=name, short_help=f"{summary.split(':')[0]} with a fine-tuned model.")
-    @click.option("--checkpoint", required=True, metavar="PATH", help="The fine-tuned model: a .pt file or a folder.")
+    @checkpoint_option
     @click.option("--data", metavar="DIR", help="Folder with the benchmark's files, which are found by their names.")
     @click.option("--split", type=click.Choice(["dev", "test"]), default="test", show_default=True, help="Of --data.")
     @click.option("--files", metavar="LANG=FILE,…", help="Files instead of --data's, or a path with {lang} in it.")
     @click.option(
         "--languages", metavar="LANG,LANG", help="Which, or 'all' [default: the benchmark's that have a file]"
     )
-    @click.option("--out", required=True, metavar="DIR", help="Folder for results.json, report.md and predictions/.")
+    @out_option("predictions/")
     @click.option("--skip-bad", is_flag=True, help="Leave out questions whose answer is not in the context.")
-    @click.option(
-        "--max-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Tokens in a batch."
-    )
-    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-    @click.option("--fp16", is_flag=True, help="Compute in half precision (CUDA only).")
+    @max_tokens_option(8192)
+    @device_option
+    @fp16_option
     def command(**flags: Any) -> None:
         from .finetuned.run import run
 

@@ -8,7 +8,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -70,7 +70,7 @@ def prepare_folder(out: str | Path) -> Path:
     return out
 
 
-def write_report(out: str | Path, results: dict[str, Any], report: str) -> None:
+def write_report(out: str | Path, results: Mapping[str, Any], report: str) -> None:
     """Write ``results.json`` and ``report.md``, each complete or not at all.
 
     Raises:

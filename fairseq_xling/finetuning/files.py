@@ -17,6 +17,8 @@ _PLACEHOLDERS = {
     "*": r"[^/]*",
 }
 _TOKEN = re.compile(r"\{lang\}|\{question\}|\{part\}|\*")
+# a language names files and folders of results
+_LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _SUFFIX = f"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 
@@ -121,7 +123,7 @@ def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
     """Read ``de=FILE,fr=FILE`` or a path with ``{lang}`` in it.
 
     Raises:
-        UserError: neither, a language is named twice, or a file does not exist.
+        UserError: neither, a language is named twice or cannot name a file, or a file does not exist.
     """
     found: dict[str, str] = {}
     for item in text.split(","):
@@ -138,6 +140,11 @@ def parse(flag: str, text: str, aliases: Mapping[str, str]) -> dict[str, str]:
                 f"{flag} {text}: expected LANGUAGE=FILE, separated by commas, or a path with {{lang}} in it"
             )
         for language, path in files.items():
+            if not _LANGUAGE.fullmatch(language):
+                raise UserError(
+                    f"{flag}: the language {language[:64]!r} names files of results; write it in letters, digits and . _ -, at "
+                    "most 64 of them, a letter or digit first"
+                )
             if language in found:
                 raise UserError(f"{flag} {text}: the language {language} is named twice")
             if not Path(path).is_file():

@@ -85,10 +85,19 @@ class Formulation(ABC):
         """A batch, see `examples.collate`."""
         return collate(examples, self.symbols)
 
+    def view(self, batch: dict[str, Any]) -> EncoderInput:
+        """The batch as the encoder is given it: the last layer computes only the marked positions, all layers no padding."""
+        return EncoderInput(
+            batch["tokens"],
+            select=batch["positions"],
+            padded=batch["padded"],
+            real=batch["real"],
+            num_tokens=batch["num_tokens"],
+        )
+
     def logits(self, model: XlingModel, batch: dict[str, Any]) -> Tensor:
-        """Outputs of the head at the marked positions, (M, C); the last layer computes only these, all layers no padding."""
-        tokens, positions = batch["tokens"], batch["positions"]
-        (states,) = model([EncoderInput(tokens, select=positions, padded=batch["padded"], real=batch["real"])])
+        """Outputs of the head at the marked positions, (M, C)."""
+        (states,) = model([self.view(batch)])
         logits: Tensor = model.heads[self.head](states)
         return logits
 

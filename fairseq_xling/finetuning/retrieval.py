@@ -17,13 +17,13 @@ from torch import Tensor
 from ..data.databin import DataBin, Pair
 from ..data.examples import Example, ExampleDataset
 from ..data.masking import Symbols
+from ..data.pairs import SeparatePairs
 from ..data.sentences import own_tokens, pad_sentences
-from ..data.sources import SeparatePairs
 from ..errors import UserError
 from ..models import EncoderInput, XlingModel
 from ..modules.pooling import mean_pool
 from ..training.tasks import DataBinTask, DataBinTaskConfig
-from ..training.throughput import encoder_flops, log_throughput
+from ..training.throughput import count_work, log_throughput
 from .retrieval_loss import LOSSES, hardest_negatives, shared_sentences, similarities
 
 logger = logging.getLogger(__name__)
@@ -241,7 +241,8 @@ class RetrievalCriterion(FairseqCriterion):
         cfg, symbols = self.task.cfg, self.task.data.symbols
         layer = self.task.layer(model)
         tokens = sample["tokens"]
-        (states,) = model([EncoderInput(tokens, padded=sample["padded"])], num_layers=layer)
+        view = EncoderInput(tokens, padded=sample["padded"], num_tokens=sample["num_tokens"])
+        (states,) = model([view], num_layers=layer)
         x, y = mean_pool(states, own_tokens(tokens, symbols)).chunk(2)
         same = shared_sentences(sample["left"], sample["right"])
         scores = similarities(x, y, same, cfg.retrieval_scale, cfg.retrieval_threshold)
@@ -258,9 +259,7 @@ class RetrievalCriterion(FairseqCriterion):
             "correct": found.sum(),
             "sample_size": count,
             "nsentences": count,
-            "ntokens": sample["num_tokens"],
-            "cells": tokens.numel(),
-            "flops": encoder_flops(model, sample, layer),
+            **count_work(model, [view], layer),
         }
         if not model.training:
             log["by_group"] = stats.new_zeros(len(self.task.groups), 3).index_add_(0, sample["group"], stats)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -26,7 +26,7 @@ from ..interop.loaded import LoadedModel
 from ..models import XlingModel
 from ..models.config import SHAPE_FIELDS
 from ..training.tasks import BatchingTask, BatchingTaskConfig
-from ..training.throughput import encoder_flops, log_throughput
+from ..training.throughput import count_work, log_throughput
 from .benchmarks import FORMATS, TASK_OF_FORMAT, get_benchmark
 from .dataset import FinetuneDataset
 from .examples import Examples
@@ -89,6 +89,7 @@ class FinetuneTask(BatchingTask):
     """
 
     cfg: FinetuneConfig
+    data_is_model: ClassVar[bool] = True
 
     def __init__(self, cfg: FinetuneConfig, loaded: LoadedModel):
         super().__init__(cfg)
@@ -185,7 +186,7 @@ class FinetuneTask(BatchingTask):
 
     def build_heads(self, model: XlingModel) -> None:
         """Add the head of the task."""
-        model.add_head(self.formulation.head, self.formulation.num_outputs)
+        model.add_head(self.formulation.head, outputs=self.formulation.num_outputs)
 
     def begin_epoch(self, epoch: int, model: Any) -> None:
         """Complete the checkpoint folder with the vocabulary and the labels."""
@@ -319,9 +320,7 @@ class FinetuneCriterion(FairseqCriterion):
             "loss": losses.detach().sum(),
             "sample_size": count,
             "nsentences": len(sample["id"]),
-            "ntokens": sample["num_tokens"],
-            "cells": sample["tokens"].numel(),
-            "flops": encoder_flops(model, sample, model.cfg.encoder_layers),
+            **count_work(model, [formulation.view(sample)]),
         }
         if not model.training:
             languages = list(self.task.files["valid"])

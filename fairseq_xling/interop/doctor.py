@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from ..data.checks import check_links, first_difference
-from ..data.databin import DataBin, Pair
+from ..data.checks import first_difference
+from ..data.databin import DataBin
+from ..data.links import has_links, open_links
 from ..errors import UserError
 from .load import load_model
 
@@ -29,20 +27,14 @@ def check_data_bin(data: str) -> list[str]:
                 for language, corpus in data_bin.open_mono(split, epoch).items()
             ]
             pairs = data_bin.open_pairs(split, epoch)
-            aligned = {pair: sides for pair, sides in pairs.items() if _has_alignment(shard, pair, split)}
-            for pair, alignment in data_bin.open_alignments(split, epoch, aligned).items():
-                check_links(alignment, aligned[pair], str(pair))
+            aligned = {pair: sides for pair, sides in pairs.items() if has_links(shard, pair, split)}
+            for links in open_links(data_bin, split, epoch, aligned).values():
+                links.check()
             lines += [
                 f"{shard}/para/{pair}/{split}: {len(left)} pairs{', aligned' if pair in aligned else ''}"
                 for pair, (left, _) in pairs.items()
             ]
     return lines
-
-
-def _has_alignment(shard: Path, pair: Pair, split: str) -> bool:
-    """One file without the other counts too: that is an error, not a pair without alignment."""
-    prefix = shard / "para" / str(pair) / f"{split}.align.{pair}"
-    return any(os.path.exists(f"{prefix}.{kind}") for kind in ("idx", "bin"))
 
 
 def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
@@ -53,9 +45,8 @@ def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
     """
     loaded = load_model(checkpoint)
     cfg = loaded.model.cfg
-    heads = ["an LM head"] if loaded.model.encoder.lm_head is not None else []
+    heads = [f"the head {name}" for name in loaded.model.heads]
     heads += ["mask languages"] if loaded.model.encoder.sentence_encoder.embed_languages is not None else []
-    heads += [f"a fine-tuned {name} head" for name in loaded.model.heads]
     if data is not None:
         data_bin = DataBin(data)
         difference = first_difference(loaded.dictionary.symbols, data_bin.dictionary.symbols)

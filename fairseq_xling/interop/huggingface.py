@@ -23,6 +23,7 @@ from fairseq_xling_preprocess import wordpiece
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel
+from ..models.xling import published_keys
 from . import vocabulary
 from .config import check_shapes, read_config
 from .labels import config_labels, label_options, write_labels
@@ -142,7 +143,7 @@ def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
     content = {
         "args": None,
         "cfg": {"model": {**cfg, "_name": "xling"}},
-        "model": loaded.model.state_dict(),
+        "model": published_keys(loaded.model.state_dict()),
         # what fairseq looks for in any checkpoint it starts from
         "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
         "last_optimizer_state": None,
@@ -218,11 +219,12 @@ def _special_ids(loaded: LoadedModel) -> dict[str, int]:
 
 def _model_class(model: XlingModel) -> str:
     """The class of ``transformers`` for a model with these heads, without the family's name."""
-    if len(model.heads) > 1:
-        raise UserError(f"the model has several heads ({', '.join(model.heads)}); transformers' models have one")
-    if model.heads:
-        return _CLASSES[next(iter(model.heads))]
-    return "Model" if model.encoder.lm_head is None else "ForMaskedLM"
+    heads = [name for name in model.heads if name in _CLASSES]
+    if len(heads) > 1:
+        raise UserError(f"the model has several heads ({', '.join(heads)}); transformers' models have one")
+    if heads:
+        return _CLASSES[heads[0]]
+    return "ForMaskedLM" if "lm" in model.heads else "Model"
 
 
 def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:

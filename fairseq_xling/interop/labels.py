@@ -80,7 +80,7 @@ def _placeholders(number: int) -> list[str]:
 def _outputs(model: XlingModel) -> dict[str, int]:
     """Number of outputs of each head that has labels; the two of ``span`` are start and end."""
     state = model.heads.state_dict()
-    return {name: len(state[f"{name}.out_proj.bias"]) for name in model.heads if name != "span"}
+    return {name: len(state[f"{name}.out_proj.bias"]) for name in model.heads if name in ("sequence", "token")}
 
 
 def _check_number(labels: Sequence[str], outputs: Mapping[str, int], source: str) -> None:

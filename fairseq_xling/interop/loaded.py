@@ -122,7 +122,7 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
             f"{source}: the vocabulary has {len(embedding)} symbols, dict.txt with <mask> has {len(dictionary)}: use the "
             "dict.txt the checkpoint was trained with"
         )
-    output = state.get("encoder.lm_head.weight")
+    output = state.get("heads.lm.weight")
     if output is not None and not torch.equal(output, embedding):
         raise UserError(f"{source}: the LM head has an output matrix of its own; it must be the word embedding")
     activation = options.get("activation_fn", "gelu")
@@ -148,16 +148,26 @@ def build_model(state: dict[str, Tensor], options: dict[str, Any], dictionary: D
         **{name: float(options[name]) for name in _NUMBERS if name in options},
     )
     model = XlingModel(cfg, len(dictionary), dictionary.pad())
-    if "encoder.lm_head.dense.weight" in state:
-        model.add_lm_head()
     if _PREFIX + "embed_languages.weight" in state:
         model.add_language_embedding(len(state[_PREFIX + "embed_languages.weight"]) - 1)
-    for name in HEADS:
-        if f"heads.{name}.out_proj.weight" in state:
-            model.add_head(name, len(state[f"heads.{name}.out_proj.weight"]))
+    for name, own in _heads(state).items():
+        try:
+            model.add_head(name, **HEADS[name].options_of(own))
+        except KeyError as error:
+            raise UserError(f"{source}: the head {name} has no {error.args[0]}; the file is incomplete") from error
     _check_parameters(state, model.state_dict(), source)
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
     return model.eval()
+
+
+def _heads(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The parameters and buffers of each head that this program knows, in the order of `HEADS`."""
+    found = {name: _below(f"heads.{name}.", state) for name in HEADS}
+    return {name: own for name, own in found.items() if own}
+
+
+def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
 
 
 def _check_parameters(state: dict[str, Tensor], own: dict[str, Tensor], source: Path) -> None:
@@ -165,7 +175,7 @@ def _check_parameters(state: dict[str, Tensor], own: dict[str, Tensor], source: 
     again = "the file is incomplete or of another kind of model; copy or download it again"
     for key, parameter in own.items():
         if key not in state:
-            if key == "encoder.lm_head.weight":  # tied
+            if key == "heads.lm.weight":  # tied
                 continue
             raise UserError(f"{source}: has no {key}: {again}")
         if state[key].shape != parameter.shape:

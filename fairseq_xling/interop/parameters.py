@@ -43,19 +43,21 @@ _ENCODER = {
     "encoder.sentence_encoder.layers.{n}.fc2": "encoder.layer.{n}.output.dense",
     "encoder.sentence_encoder.layers.{n}.final_layer_norm": "encoder.layer.{n}.output.LayerNorm",
 }
+# heads of fine-tuned models, of which a model of transformers has one
+FINETUNED = ("sequence", "token", "span")
 _ROBERTA_HEADS = {
-    "encoder.lm_head.dense": "lm_head.dense",
-    "encoder.lm_head.layer_norm": "lm_head.layer_norm",
-    "encoder.lm_head": "lm_head",  # the bias of the output; its weight is the word embedding
+    "heads.lm.dense": "lm_head.dense",
+    "heads.lm.layer_norm": "lm_head.layer_norm",
+    "heads.lm": "lm_head",  # the bias of the output; its weight is the word embedding
     "heads.sequence.dense": "classifier.dense",
     "heads.sequence.out_proj": "classifier.out_proj",
     "heads.token.out_proj": "classifier",
     "heads.span.out_proj": "qa_outputs",
 }
 _BERT_HEADS = {
-    "encoder.lm_head.dense": "cls.predictions.transform.dense",
-    "encoder.lm_head.layer_norm": "cls.predictions.transform.LayerNorm",
-    "encoder.lm_head": "cls.predictions",
+    "heads.lm.dense": "cls.predictions.transform.dense",
+    "heads.lm.layer_norm": "cls.predictions.transform.LayerNorm",
+    "heads.lm": "cls.predictions",
     "heads.sequence.dense": "bert.pooler.dense",
     "heads.sequence.out_proj": "classifier",
     "heads.token.out_proj": "classifier",
@@ -107,9 +109,9 @@ class Family:
         return f"{self.heads[_LM_HEAD]}.bias"
 
 
-EMBEDDING, OUTPUT = "encoder.sentence_encoder.embed_tokens.weight", "encoder.lm_head.weight"
+EMBEDDING, OUTPUT = "encoder.sentence_encoder.embed_tokens.weight", "heads.lm.weight"
 POSITIONS = "encoder.sentence_encoder.embed_positions.weight"
-_LM_HEAD = "encoder.lm_head"
+_LM_HEAD = "heads.lm"
 _OUTPUT_BIAS = f"{_LM_HEAD}.bias"
 _LAYER = re.compile(r"\.(\d+)\.")
 # model_type of config.json -> family
@@ -144,12 +146,12 @@ def to_transformers(
             "the model is pre-norm (--encoder-normalize-before); transformers' XLM-R, RoBERTa and BERT are post-norm, it cannot be "
             "converted"
         )
-    finetuned = any(key.startswith("heads.") for key in state)
+    finetuned = any(key.startswith(tuple(f"heads.{name}." for name in FINETUNED)) for key in state)
     table = family.table
     result, dropped = {}, []
     for key, tensor in state.items():
         name = _rename(key, table)
-        if name is None or (finetuned and key.startswith("encoder.lm_head.")):
+        if name is None or (finetuned and key.startswith("heads.lm.")):
             dropped.append(key)
         elif key == POSITIONS and not family.shifted:
             result[name] = tensor[pad + 1 :]
@@ -196,7 +198,7 @@ def to_fairseq(
             f"{family.output_bias} has shape {tuple(bias.shape)}, the vocabulary has {len(embedding)} symbols"
         )
     types = state.pop(family.types, None)
-    excluded = tuple(f"heads.{name}." for name in ("sequence", "token", "span") if name not in heads)
+    excluded = tuple(f"heads.{name}." for name in FINETUNED if name not in heads)
     table = {theirs: ours for ours, theirs in family.table.items() if not ours.startswith(excluded or "-")}
     result, dropped = {}, []
     for key, tensor in state.items():

@@ -40,6 +40,10 @@ class EncoderInput:
     real: Tensor | None = None
     """(R,) where the flattened (B * T) tokens are not padding, ascending: only they go through the layers; with ``select``, all of
     which must be among them"""
+    num_tokens: int | None = None
+    """tokens that are not padding, where somebody counts them"""
+    ids: Tensor | None = None
+    """numbers of the examples, where somebody names them"""
 
     def mask(self, pad: int) -> Tensor | None:
         """What the attention is restricted to: bool (B, 1, 1 or T, T), True = visible."""
@@ -228,23 +232,3 @@ def _split(x: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
     if len(shapes) == 1:
         return [x.unflatten(0, shapes[0])]
     return [part.unflatten(0, shape) for part, shape in zip(x.split([s.numel() for s in shapes]), shapes, strict=True)]
-
-
-class LMHead(nn.Module):
-    """RoBERTa's masked-LM head; its output matrix is the word embedding."""
-
-    def __init__(self, embed_tokens: nn.Embedding, layer_norm_eps: float = 1e-5):
-        super().__init__()
-        num_symbols, dim = embed_tokens.weight.shape
-        self.dense = nn.Linear(dim, dim)
-        self.layer_norm = nn.LayerNorm(dim, layer_norm_eps)
-        self.weight = embed_tokens.weight
-        self.bias = nn.Parameter(torch.zeros(num_symbols))
-
-    def transform(self, states: Tensor) -> Tensor:
-        """(..., D) states -> (..., D), what the output matrix is applied to."""
-        return self.layer_norm(F.gelu(self.dense(states)))
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(..., D) -> logits (..., V)."""
-        return F.linear(self.transform(states), self.weight, self.bias)

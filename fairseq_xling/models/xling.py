@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from .config import ALIASES, EPSILONS, SHAPE_FIELDS, SHAPES, XlingModelConfig
-from .encoder import EncoderInput, LMHead, SentenceEncoder
-from .heads import HEADS, ExchangeHead
+from .encoder import EncoderInput, SentenceEncoder
+from .heads import HEADS
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +31,16 @@ def _init_bert(module: nn.Module) -> None:
 
 
 class XlingEncoder(nn.Module):
-    """Groups the sentence encoder and the LM head under RoBERTa's parameter prefix ``encoder.``."""
+    """Gives the sentence encoder RoBERTa's parameter prefix ``encoder.``."""
 
     def __init__(self, sentence_encoder: SentenceEncoder):
         super().__init__()
         self.sentence_encoder = sentence_encoder
-        self.lm_head: LMHead | None = None
-        self.exchange_head: ExchangeHead | None = None
 
 
 @register_model("xling", dataclass=XlingModelConfig)
 class XlingModel(BaseFairseqModel):
-    """RoBERTa-family encoder with XLM-R's parameter names, so its checkpoints load as they are.
+    """RoBERTa-family encoder with XLM-R's parameter names, so its checkpoints load as they are; and ``heads``, by name.
 
     Args:
         cfg: shapes and dropout.
@@ -70,26 +68,14 @@ class XlingModel(BaseFairseqModel):
         model.mark_layers()
         return model
 
-    def add_lm_head(self) -> None:
-        """Add the masked-LM head unless it is there."""
-        if self.encoder.lm_head is None:
-            self.encoder.lm_head = LMHead(self.encoder.sentence_encoder.embed_tokens, self.cfg.layer_norm_eps)
-            _init_bert(self.encoder.lm_head.dense)
-
-    def add_exchange_head(self) -> None:
-        """Add WEAM's head of the cross-lingual prediction unless it is there."""
-        if self.encoder.exchange_head is None:
-            head = ExchangeHead(self.cfg.encoder_embed_dim, self.cfg.layer_norm_eps)
-            self.encoder.exchange_head = head.apply(_init_bert)
-
     def add_language_embedding(self, num_languages: int) -> None:
         """Add the zero-initialised mask-language table unless it is there."""
         self.encoder.sentence_encoder.add_language_embedding(num_languages)
 
-    def add_head(self, name: str, outputs: int) -> None:
-        """Add a head of `HEADS` for fine-tuning, freshly initialised."""
-        head = HEADS[name](self.cfg.encoder_embed_dim, outputs, self.cfg.dropout)
-        self.heads[name] = head.apply(_init_bert)
+    def add_head(self, name: str, **options: Any) -> None:
+        """Add a head of `HEADS`, freshly initialised, unless it is there: objectives may share one."""
+        if name not in self.heads:
+            self.heads[name] = HEADS[name](self.encoder.sentence_encoder, self.cfg, **options).apply(_init_bert)
 
     def mark_layers(self) -> None:
         """Note on each parameter its layer: 0 for the embeddings, 1 to L, L + 1 for what stands on the encoder.
@@ -105,18 +91,6 @@ class XlingModel(BaseFairseqModel):
         for number, module in modules:
             for parameter in module.parameters():
                 parameter.param_group = number  # type: ignore[attr-defined]
-
-    @property
-    def lm_head(self) -> LMHead:
-        """The masked-LM head of a model that has one."""
-        assert self.encoder.lm_head is not None
-        return self.encoder.lm_head
-
-    @property
-    def exchange_head(self) -> ExchangeHead:
-        """WEAM's head of a model that has one."""
-        assert self.encoder.exchange_head is not None
-        return self.encoder.exchange_head
 
     def forward(
         self, batches: Tensor | Sequence[EncoderInput], all_layers: bool = False, num_layers: int | None = None
@@ -143,6 +117,7 @@ class XlingModel(BaseFairseqModel):
         super().upgrade_state_dict_named(state_dict, name)
         rename_old_keys(state_dict)
         own = self.state_dict()
+        self._reset_buffers(state_dict)
         self._fit_tables(state_dict, own)
         unused = sorted({_head_of(key) for key in state_dict if key not in own})
         for key in [key for key in state_dict if key not in own]:
@@ -163,6 +138,18 @@ class XlingModel(BaseFairseqModel):
                 state_dict[key] = own[key]
         if fresh:
             logger.info(f"not in the checkpoint, starting from initial values: {', '.join(fresh)}")
+
+    def _reset_buffers(self, state: dict[str, Tensor]) -> None:
+        """Start the buffers of a head's module anew, all of them, where the checkpoint's have other sizes."""
+        for name, module in self.heads.named_modules(prefix="heads"):
+            own = {f"{name}.{key}": buffer for key, buffer in module.named_buffers(recurse=False)}
+            other = [key for key in own if key in state and state[key].shape != own[key].shape]
+            if other:
+                logger.warning(
+                    f"{name}: starting anew, as {other[0]} has the shape {tuple(state[other[0]].shape)} in the checkpoint and "
+                    f"{tuple(own[other[0]].shape)} here"
+                )
+                state.update(own)
 
     @staticmethod
     def _fit_tables(state: dict[str, Tensor], own: dict[str, Tensor]) -> None:
@@ -201,15 +188,31 @@ class XlingModel(BaseFairseqModel):
 
 
 def _head_of(key: str) -> str:
-    return key.removeprefix("encoder.").removeprefix("sentence_encoder.").split(".")[0]
+    """The part of the model that a parameter belongs to, for the log."""
+    parts = key.removeprefix("encoder.").removeprefix("sentence_encoder.").split(".")
+    return ".".join(parts[:2]) if parts[0] == "heads" else parts[0]
+
+
+# prefix in the published RoBERTa and XLM-R models, and in this project's older ones -> today's
+_RENAMED = {"encoder.lm_head.": "heads.lm.", "encoder.exchange_head.": "heads.exchange."}
+
+
+def published_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters under the names of the published RoBERTa and XLM-R models, which fairseq's own ``RobertaModel`` reads."""
+    renamed = {key.replace("heads.lm.", "encoder.lm_head.", 1): tensor for key, tensor in state_dict.items()}
+    # of the format; without it fairseq drops the final norm of a pre-norm model
+    return {**renamed, "encoder.sentence_encoder.version": torch.tensor([3.0])}
 
 
 def rename_old_keys(state_dict: dict[str, Tensor]) -> None:
-    """Bring keys of older fairseq RoBERTa/XLM-R checkpoints to today's names, in place."""
+    """Bring keys of published and older RoBERTa/XLM-R checkpoints to today's names, in place."""
     for key in list(state_dict):
         new = key
         if new.startswith("decoder."):
             new = "encoder." + new.removeprefix("decoder.")
+        for old, prefix in _RENAMED.items():
+            if new.startswith(old):
+                new = prefix + new.removeprefix(old)
         new = new.replace(".emb_layer_norm.", ".layernorm_embedding.")
         if new.endswith((".in_proj_weight", ".in_proj_bias")):
             stem, kind = new.rsplit(".in_proj_", 1)

@@ -4,6 +4,7 @@ Stage 1: P_j = argmax p(. | x_1 … x_s, M_j)  at placeholders appended to a mon
 Stage 2: L_BTMLM = -Σ_{x in D_M} log Π_{m in M} p(x_m | X_{/M}, P)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -11,19 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.examples import Example
-from ..data.masking import choose_positions, corrupt
+from ..data.examples import Example, Source
 from ..data.pairs import join_pair, num_pair_specials
-from ..data.sources import Monolingual, Source
+from ..data.sentences import Monolingual
 from ..errors import UserError
 from ..models import EncoderInput, XlingModel
 from ..modules.visibility import cross_sentence_visibility
-from .base import ObjectiveConfig
-from .tlm import CrossLingualObjective, mask_at
+from .pairs import CrossLingualObjective, PairConfig, mask_at
 
 
 @dataclass
-class BtmlmConfig(ObjectiveConfig):
+class BtmlmConfig(PairConfig):
     """Options of BTMLM."""
 
     btmlm_pseudo_ratio: float = field(
@@ -45,6 +44,8 @@ class Btmlm(CrossLingualObjective):
 
     name = "btmlm"
     config = BtmlmConfig
+    sequences = ("tokens", "clean", "segment")
+    positions = ("predict", "placeholders")
 
     def find_groups(self) -> list[str]:
         ratio = self.cfg.btmlm_pseudo_ratio
@@ -101,38 +102,37 @@ class Btmlm(CrossLingualObjective):
         return np.where(content > 0, sizes, 0).astype(np.int32)
 
     def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
-        sentence, language = item
-        x = sentence[:-1]
+        x, language = item
         partners = self.data.partners(language)
         target_language = partners[rng.integers(len(partners))]
         placeholders = np.full(int(self.num_placeholders(len(x))), self.symbols.mask)
         clean, segment = join_pair(x, placeholders, self.symbols, self.cfg.pair_separators)
-        predict = choose_positions(clean, self.cfg.mask_prob, self.symbols, rng)
         return {
+            **self.mask(clean, rng),
             "clean": clean,
-            "tokens": corrupt(
-                clean, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
-            ),
             "segment": segment,
-            "predict": predict,
             "placeholders": len(x) + 1 + self.cfg.pair_separators + np.arange(len(placeholders)),
-            "target": clean[predict],
             "languages": self.language_rows(language, target_language),
             "group": self.group_number[language],
         }
 
-    def active(self, model: XlingModel) -> bool:
-        return not model.training or model.num_updates >= self.cfg.btmlm_start_update
+    @property
+    def first_update(self) -> int:
+        return int(self.cfg.btmlm_start_update)
 
-    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
+    def precompute(self, model: XlingModel, batch: dict[str, Any]) -> dict[str, Any]:
+        """Stage 1: the batch's tokens with pseudo tokens in place of the placeholders."""
         pseudo = self.generate(model, batch)
-        tokens = batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
-        marks = self.marks(model, tokens, batch)
-        return EncoderInput(tokens, select=batch["predict"], padded=batch["padded"], **marks)
+        return {
+            "tokens": batch["tokens"].view(-1).index_copy(0, batch["placeholders"], pseudo).view_as(batch["tokens"])
+        }
+
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> Sequence[EncoderInput]:
+        return [self.view(batch, **self.marks(model, batch["tokens"], batch))]
 
     @torch.no_grad()
     def generate(self, model: XlingModel, batch: dict[str, Any]) -> Tensor:
-        """Stage 1: the most probable ordinary symbol at every placeholder, in one forward pass without dropout. (P,)"""
+        """The most probable ordinary symbol at every placeholder, in one forward pass without dropout. (P,)"""
         clean = batch["clean"]
         stage_1 = EncoderInput(
             clean,
@@ -146,6 +146,6 @@ class Btmlm(CrossLingualObjective):
             (states,) = model([stage_1])
         finally:
             model.train(training)
-        logits = model.lm_head(states)
+        logits = model.heads["lm"](states)
         logits[:, self.symbols.special] = float("-inf")
         return logits.argmax(1)

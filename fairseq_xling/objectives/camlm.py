@@ -8,13 +8,14 @@ tokens of the other sentence, and keeps unmasked tokens within their own sentenc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..models import EncoderInput, XlingModel
 from ..modules.visibility import cross_sentence_visibility
-from .tlm import PairObjective, mask_at
+from .pairs import PairObjective, mask_at
 
 
 class Camlm(PairObjective):
@@ -28,11 +29,6 @@ class Camlm(PairObjective):
         corrupted[predict] = self.symbols.mask
         return corrupted
 
-    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
-        tokens = batch["tokens"]
-        return EncoderInput(
-            tokens,
-            visible=cross_sentence_visibility(batch["segment"], mask_at(tokens, batch["predict"])),
-            select=batch["predict"],
-            **self.marks(model, tokens, batch),
-        )
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> Sequence[EncoderInput]:
+        visible = cross_sentence_visibility(batch["segment"], mask_at(batch["tokens"], batch["predict"]))
+        return [self.view(batch, visible=visible, **self.marks(model, batch["tokens"], batch))]

@@ -1,23 +1,20 @@
 """MMLM: multilingual masked language modelling on monolingual text (ERNIE-M, Figure 1a; XLM-R)."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from fairseq.dataclass import ChoiceEnum
 
 from ..data.examples import Example
-from ..data.masking import choose_positions, corrupt
-from ..data.sources import Monolingual
+from ..data.sentences import Monolingual
 from ..errors import UserError
-from ..models import EncoderInput, XlingModel
-from .base import Objective, ObjectiveConfig
+from .masked import MaskedObjective, MaskingConfig
 
 BREAK_MODES = ChoiceEnum(["eos", "complete", "complete_doc", "none"])
 
 
 @dataclass
-class MmlmConfig(ObjectiveConfig):
+class MmlmConfig(MaskingConfig):
     """Options of MMLM."""
 
     sample_break_mode: BREAK_MODES = field(  # type: ignore[valid-type]
@@ -29,7 +26,7 @@ class MmlmConfig(ObjectiveConfig):
     )
 
 
-class Mmlm(Objective):
+class Mmlm(MaskedObjective):
     """p(x_M | x_{/M}) on sentences or packed blocks of every language in ``mono/``."""
 
     name = "mmlm"
@@ -50,17 +47,5 @@ class Mmlm(Objective):
 
     def build(self, item: tuple[np.ndarray, str], rng: np.random.Generator) -> Example:
         sentence, language = item
-        tokens = np.concatenate([[self.symbols.bos], sentence])
-        predict = choose_positions(tokens, self.cfg.mask_prob, self.symbols, rng)
-        corrupted = corrupt(
-            tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob
-        )
-        return {
-            "tokens": corrupted,
-            "predict": predict,
-            "target": tokens[predict],
-            "group": self.group_number[language],
-        }
-
-    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
-        return EncoderInput(batch["tokens"], select=batch["predict"], padded=batch["padded"])
+        tokens = np.concatenate([[self.symbols.bos], sentence, [self.symbols.eos]])
+        return {**self.mask(tokens, rng), "group": self.group_number[language]}

@@ -10,7 +10,7 @@ A is never made: of H' only the rows of masked tokens that have partners are nee
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,15 +20,16 @@ from torch import Tensor
 
 from ..data.databin import Pair
 from ..data.examples import Example
-from ..data.sources import AlignedPairs, Parallel
+from ..data.links import LinkedPairs, open_links
+from ..data.pairs import Parallel
 from ..errors import UserError
 from ..models import EncoderInput, XlingModel
-from .base import ObjectiveConfig, Predictions
-from .tlm import PairObjective
+from .pairs import PairConfig, PairObjective
+from .terms import LMPredictions, Term
 
 
 @dataclass
-class WeamConfig(ObjectiveConfig):
+class WeamConfig(PairConfig):
     """Options of WEAM."""
 
     weam_lambda: float = field(
@@ -41,27 +42,29 @@ class Weam(PairObjective):
 
     name = "weam"
     config = WeamConfig
+    positions = ("predict", "exchange_to", "exchange_from")
 
     def __init__(self, cfg: Any, data: Any):
-        super().__init__(cfg, data)
         if not (math.isfinite(cfg.weam_lambda) and cfg.weam_lambda >= 0):
             raise UserError(f"--weam-lambda {cfg.weam_lambda} must be a finite number, 0 or above; the paper's is 1")
+        super().__init__(cfg, data)
 
     @property
-    def terms(self) -> dict[str, float]:
-        return {"weam": 1.0, "weam_cross": self.cfg.weam_lambda} if self.cfg.weam_lambda else {"weam": 1.0}
+    def terms(self) -> tuple[Term, ...]:
+        own, crossed = Term("weam"), Term("weam_cross", self.cfg.weam_lambda)
+        return (own, crossed) if self.cfg.weam_lambda else (own,)
 
-    def source(self, split: str, epoch: int) -> AlignedPairs | None:  # type: ignore[override]
+    def source(self, split: str, epoch: int) -> LinkedPairs | None:  # type: ignore[override]
         corpora = self.data.open_pairs(split, epoch)
         if not corpora:
             return None
         pairs = Parallel(corpora, self.cfg.max_positions, self.cfg.pair_separators)
-        return AlignedPairs(pairs, self.data.open_alignments(split, epoch, corpora), split)
+        return LinkedPairs(pairs, open_links(self.data, split, epoch, corpora))
 
-    def build_head(self, model: XlingModel) -> None:
-        super().build_head(model)
+    def add_heads(self, model: XlingModel) -> None:
+        super().add_heads(model)
         if self.cfg.weam_lambda:
-            model.add_exchange_head()
+            model.add_head("exchange")
 
     def build(self, item: tuple[np.ndarray, np.ndarray, Pair, np.ndarray], rng: np.random.Generator) -> Example:  # type: ignore[override]
         x, y, pair, links = item
@@ -76,7 +79,7 @@ class Weam(PairObjective):
         return example
 
     def collate(self, examples: list[Example]) -> dict[str, Any]:
-        """The batch of `fairseq_xling.data.examples.collate` and the exchange, with C predictions and P links of masked tokens.
+        """The batch of `masked.collate` and the exchange, with C predictions and P links of masked tokens.
 
         Returns:
             besides, ``select`` (S,): positions of the masked tokens and their partners; ``predict_rows`` (M,) and
@@ -97,23 +100,20 @@ class Weam(PairObjective):
             batch["cross_target"], batch["cross_group"] = torch.tensor([[self.symbols.pad], [0]]).unbind()
         return batch
 
-    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
-        marks = self.marks(model, batch["tokens"], batch)
-        return EncoderInput(batch["tokens"], select=batch["select"], padded=batch["padded"], **marks)
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> Sequence[EncoderInput]:
+        return [self.view(batch, select=batch["select"], **self.marks(model, batch["tokens"], batch))]
 
-    def losses(self, model: XlingModel, states: Tensor, batch: dict[str, Any]) -> Iterator[Predictions]:
-        yield Predictions(
-            "weam",
-            batch["target"],
-            batch["target_group"],
-            batch["num_predictions"],
-            states=states.index_select(0, batch["predict_rows"]),
-        )
+    def losses(self, model: XlingModel, states: Sequence[Tensor], batch: dict[str, Any]) -> Iterator[LMPredictions]:
+        (selected,) = states
+        yield self.predictions(batch, selected.index_select(0, batch["predict_rows"]))
         if self.cfg.weam_lambda:
-            exchanged = exchange(states, batch["exchange_rows"], batch["exchange_to"], len(batch["cross_target"]))
-            hidden = model.exchange_head(exchanged)
-            yield Predictions(
-                "weam_cross", batch["cross_target"], batch["cross_group"], batch["num_crossed"], hidden=hidden
+            exchanged = exchange(selected, batch["exchange_rows"], batch["exchange_to"], len(batch["cross_target"]))
+            yield LMPredictions(
+                "weam_cross",
+                batch["cross_target"],
+                batch["cross_group"],
+                batch["num_crossed"],
+                hidden=model.heads["exchange"](exchanged),
             )
 
 

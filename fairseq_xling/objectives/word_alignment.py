@@ -7,26 +7,29 @@ f are the states of the last layer, each sentence encoded by itself, f₀ those 
 means, so that neither depends on the batch size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 import torch
+from fairseq.dataclass import FairseqDataclass
 from torch import Tensor
 
 from ..data.databin import Pair
 from ..data.examples import Example
+from ..data.links import LinkedPairs, open_links
+from ..data.pairs import SeparatePairs
 from ..data.sentences import pad_sentences
-from ..data.sources import AlignedPairs, SeparatePairs
 from ..errors import UserError, unreadable_checkpoint
 from ..models import EncoderInput, XlingModel
-from .base import Distances, Objective, ObjectiveConfig
+from .base import Objective
+from .terms import Losses, Term
 
 
 @dataclass
-class WordAlignmentConfig(ObjectiveConfig):
+class WordAlignmentConfig(FairseqDataclass):
     """Options of word_alignment."""
 
     initial_model: Optional[str] = field(
@@ -43,11 +46,10 @@ class WordAlignment(Objective):
 
     name = "word_alignment"
     config = WordAlignmentConfig
-    measures = ("word_alignment", "word_alignment_drift")
 
     @property
-    def terms(self) -> dict[str, float]:
-        return dict.fromkeys(self.measures, 1.0)
+    def terms(self) -> tuple[Term, ...]:
+        return tuple(Term(name, unit="squared distance") for name in ("word_alignment", "word_alignment_drift"))
 
     def find_groups(self) -> list[str]:
         if not self.cfg.initial_model:
@@ -66,15 +68,18 @@ class WordAlignment(Objective):
                 )
         return [str(pair) for pair in self.data.pairs]
 
-    def source(self, split: str, epoch: int) -> AlignedPairs | None:
+    def source(self, split: str, epoch: int) -> LinkedPairs | None:
         corpora = self.data.open_pairs(split, epoch)
         if not corpora:
             return None
-        alignments = self.data.open_alignments(split, epoch, corpora)
-        return AlignedPairs(SeparatePairs(corpora, self.cfg.max_positions), alignments, split)
+        links = open_links(self.data, split, epoch, corpora)
+        return LinkedPairs(SeparatePairs(corpora, self.cfg.max_positions), links)
 
-    def build_head(self, model: XlingModel) -> None:
-        """No head; loads the initial model, which is no part of the trained one.
+    def add_heads(self, model: XlingModel) -> None:
+        """No head: the states themselves are compared."""
+
+    def load_companions(self, model: XlingModel) -> None:
+        """Load the initial model, which is no part of the trained one.
 
         Raises:
             UserError: ``--initial-model`` cannot be read, or is of another shape or vocabulary.
@@ -138,21 +143,35 @@ class WordAlignment(Objective):
             "num_tokens": num_tokens,
         }
 
-    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> EncoderInput:
-        return EncoderInput(batch["tokens"], select=batch["select"], padded=batch["padded"])
-
-    def losses(self, model: XlingModel, states: Tensor, batch: dict[str, Any]) -> Iterator[Distances]:
-        left, right = (states.index_select(0, rows) for rows in batch["linked"])
-        yield Distances("word_alignment", squared_distance(left, right), batch["linked_group"], left.size(0))
-        anchored = states.index_select(0, batch["anchored"])
-        drift = squared_distance(anchored, self.initial_states(states, batch).index_select(0, batch["anchored"]))
-        yield Distances("word_alignment_drift", drift, batch["anchored_group"], anchored.size(0))
+    def inputs(self, model: XlingModel, batch: dict[str, Any]) -> Sequence[EncoderInput]:
+        return [
+            EncoderInput(
+                batch["tokens"],
+                select=batch["select"],
+                padded=batch["padded"],
+                num_tokens=batch["num_tokens"],
+                ids=batch["id"],
+            )
+        ]
 
     @torch.no_grad()
-    def initial_states(self, like: Tensor, batch: dict[str, Any]) -> Tensor:
-        """f₀ at the selected positions: (S, D), on the device and in the precision of ``like``."""
-        (states,) = self.initial.to(like)([self.inputs(self.initial, batch)])
-        return states
+    def precompute(self, model: XlingModel, batch: dict[str, Any]) -> dict[str, Any]:
+        """f₀ at the selected positions: (S, D)."""
+        embedding = model.encoder.sentence_encoder.embed_tokens.weight
+        self.initial.to(embedding)  # the trained model's device and precision
+        (states,) = self.initial(self.inputs(self.initial, batch))
+        return {"initial_states": states}
+
+    def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
+        return dict.fromkeys((term.name for term in self.terms), len(batch["anchored_group"]))
+
+    def losses(self, model: XlingModel, states: Sequence[Tensor], batch: dict[str, Any]) -> Iterator[Losses]:
+        (selected,) = states
+        left, right = (selected.index_select(0, rows) for rows in batch["linked"])
+        yield Losses("word_alignment", squared_distance(left, right), batch["linked_group"], left.size(0))
+        anchored, before = (s.index_select(0, batch["anchored"]) for s in (selected, batch["initial_states"]))
+        drift = squared_distance(anchored, before)
+        yield Losses("word_alignment_drift", drift, batch["anchored_group"], anchored.size(0))
 
 
 def squared_distance(x: Tensor, y: Tensor) -> Tensor:

@@ -1,30 +1,28 @@
 """The pre-training task: a mix of objectives over one data-bin."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Optional
 
-import torch
+from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.logging import metrics
 from fairseq.utils import get_perplexity
 
+from ..criterions import XlingCriterion
 from ..data.databin import DataBin
 from ..data.examples import ExampleDataset
 from ..data.mixture import Collate, MixtureDataset
 from ..errors import UserError
 from ..models import XlingModel
 from ..objectives import OBJECTIVES
-from ..objectives.btmlm import BtmlmConfig
-from ..objectives.mmlm import MmlmConfig
-from ..objectives.weam import WeamConfig
-from ..objectives.word_alignment import WordAlignmentConfig
+from ..objectives.terms import NATS, Term
 from ..training.tasks import DataBinTask, DataBinTaskConfig
 from ..training.throughput import log_throughput
 
 
 @dataclass
-class XlingTaskConfig(MmlmConfig, BtmlmConfig, WeamConfig, WordAlignmentConfig, DataBinTaskConfig):
-    """Options of every pre-training task; objectives add theirs through their own config classes."""
+class MixConfig(DataBinTaskConfig):
+    """Options of every pre-training task; those of the objectives join them, see `fairseq_xling.tasks.register`."""
 
     objectives: Optional[str] = field(
         default=None, metadata={"help": "objectives to mix, a,b,c (default: those of the task)"}
@@ -85,29 +83,23 @@ class XlingTask(DataBinTask):
     """
 
     default_objectives: ClassVar[tuple[str, ...]] = ()
-    cfg: XlingTaskConfig
+    cfg: MixConfig
 
-    def __init__(self, cfg: XlingTaskConfig, data: DataBin):
+    def __init__(self, cfg: MixConfig, data: DataBin):
         super().__init__(cfg, data)
-        for flag in ("mask_prob", "leave_unmasked_prob", "random_token_prob"):
-            if not 0 <= getattr(cfg, flag) <= 1:
-                raise UserError(f"--{flag.replace('_', '-')} {getattr(cfg, flag)} must be between 0 and 1")
-        if not cfg.mask_prob:
-            raise UserError("--mask-prob 0 leaves nothing to predict; BERT's is 0.15")
-        if cfg.leave_unmasked_prob + cfg.random_token_prob > 1:
-            raise UserError(
-                f"--leave-unmasked-prob {cfg.leave_unmasked_prob} and --random-token-prob {cfg.random_token_prob} must not "
-                "exceed 1 together"
-            )
-        if cfg.pair_separators not in (1, 2):
-            raise UserError(f"--pair-separators {cfg.pair_separators}: expected 2 (XLM-R) or 1 (BERT)")
         names = parse_names(cfg.objectives, self.default_objectives)
-        if names == ["btmlm"] and cfg.btmlm_start_update:
-            raise UserError(
-                f"--btmlm-start-update {cfg.btmlm_start_update}: nothing is trained before, as btmlm is the only objective; add camlm to "
-                "--objectives, or leave the start out"
-            )
+        for name in names:
+            if missing := [option.name for option in fields(OBJECTIVES[name].config) if not hasattr(cfg, option.name)]:
+                raise UserError(
+                    f"--objectives: {name!r} has options ({', '.join(missing)}) that this task does not know; use --task {name}"
+                )
         self.objectives = {name: OBJECTIVES[name](cfg, data) for name in names}
+        first = min(objective.first_update for objective in self.objectives.values())
+        if first > 0:
+            raise UserError(
+                f"--objectives {','.join(names)}: nothing is trained before update {first}; name one that starts at once "
+                "as well (with btmlm camlm), or leave the start out"
+            )
         self.weights = parse_numbers("--objective-weights", cfg.objective_weights, names, 1.0)
         self.shares = parse_numbers("--objective-shares", cfg.objective_shares, names, 1.0 / len(names))
 
@@ -141,9 +133,10 @@ class XlingTask(DataBinTask):
         self.datasets[split] = MixtureDataset(parts, self.shares, collate, cycle=train)
 
     def build_heads(self, model: XlingModel) -> None:
-        """Give the model the heads of the active objectives and no other."""
+        """Give the model the heads of the objectives and no other, and the objectives what they need besides."""
         for objective in self.objectives.values():
-            objective.build_head(model)
+            objective.add_heads(model)
+            objective.load_companions(model)
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """The criterion follows from the task; ``--criterion`` may name it or be left out.
@@ -151,59 +144,75 @@ class XlingTask(DataBinTask):
         Raises:
             UserError: ``--criterion`` names one of another kind.
         """
-        from ..criterions import XlingCriterion
-        from ..objectives import MIXES
-
-        if cfg._name not in (*MIXES, "cross_entropy"):
+        fitting = [name for name, cls in CRITERION_REGISTRY.items() if issubclass(cls, XlingCriterion)]
+        if cfg._name not in (*fitting, "cross_entropy"):
             raise UserError(
-                f"--criterion {cfg._name} does not fit the task; leave it out, or name one of {', '.join(MIXES)}"
+                f"--criterion {cfg._name} does not fit the task; leave it out, or name one of {', '.join(fitting)}"
             )
         return XlingCriterion(self)
 
-    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
-        """Log the loss, perplexity and, in validation, accuracy of every objective and of each of its groups.
+    def train_step(
+        self,
+        sample: dict[str, Any],
+        model: XlingModel,
+        criterion: XlingCriterion,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> Any:
+        """Forward and backward of a micro-batch, then let the objectives change their state."""
+        result = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not ignore_grad and not criterion.runs_again:
+            for part in criterion.present(model, sample):
+                part.objective.remember(model)
+        return result
 
-        Batches without one of the objectives are common in validation, so its total is Σ_k weight_k · mean_k over the means
-        of the whole split.
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        """Log the loss, perplexity and, in validation, accuracy of every term and of each of its groups.
+
+        The total is Σ weight · sum / normaliser over all that was seen, not a mean of batches' totals: batches without one of the
+        objectives are common in validation, and a batch may hold little or nothing of one in training.
         """
         super().reduce_metrics(logging_outputs, criterion)
+        training = any(key.endswith("_total") for key in logging_outputs[0])
         for objective in self.objectives.values():
             for term in objective.terms:
-                log = _log_distance if term in objective.measures else _log_loss
-                if f"{term}_by_group" in logging_outputs[0]:
-                    stats = sum(output[f"{term}_by_group"] for output in logging_outputs).cpu().double()
-                    for name, row in ((term, stats.sum(0)), *_named(term, objective.groups, stats)):
-                        total, correct, count = (float(value) for value in row)
-                        if count:
-                            log(name, total / count, count, correct / count)
-                elif count := sum(output[f"{term}_count"] for output in logging_outputs):
-                    log(term, sum(output[f"{term}_total"] for output in logging_outputs) / count, count)
-        if "loss" in logging_outputs[0]:
+                if training:
+                    total, count = (
+                        sum(log[f"{term.name}_{key}"] for log in logging_outputs) for key in ("total", "count")
+                    )
+                    rows = [("", total, math.nan, count)]
+                else:
+                    stats = sum(log[f"{term.name}_by_group"] for log in logging_outputs).cpu().double()
+                    names = ["", *(f"_{group}" for group in objective.groups)]
+                    rows = [
+                        (name, *row) for name, row in zip(names, [stats.sum(0).tolist(), *stats.tolist()], strict=True)
+                    ]
+                for suffix, total, correct, count in rows:
+                    if count:
+                        _log(term, suffix, total / count, count, correct / count)
+                if seen := sum(log[f"{term.name}_normaliser"] for log in logging_outputs):
+                    metrics.log_scalar(f"_{term.name}", rows[0][1] / seen, seen)  # not printed
+        metrics.log_derived("loss", self._total)
+        if training:
             log_throughput(logging_outputs)
-        else:
-            metrics.log_derived("loss", self._validation_loss)
 
-    def _validation_loss(self, meters: Any) -> float:
-        """In bits, as that of training."""
-        total = 0.0
+    def _total(self, meters: Any) -> float:
+        """The weighted sum of the terms, in bits."""
+        nats = 0.0
         for name, objective in self.objectives.items():
-            for term, weight in objective.terms.items():
-                if meter := meters.get(f"loss_{term}"):
-                    bits = meter.avg / math.log(2) if term in objective.measures else meter.avg
-                    total += self.weights[name] * weight * bits
-        return total
+            for term in objective.terms:
+                if meter := meters.get(f"_{term.name}"):
+                    nats += self.weights[name] * term.weight * float(meter.avg)
+        return nats / math.log(2)
 
 
-def _named(term: str, groups: list[str], stats: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
-    return [(f"{term}_{group}", row) for group, row in zip(groups, stats, strict=True)]
-
-
-def _log_loss(name: str, nats: Any, count: Any, accuracy: float | None = None) -> None:
-    metrics.log_scalar(f"loss_{name}", nats / math.log(2), count, round=3)
-    metrics.log_derived(f"ppl_{name}", lambda meters: get_perplexity(meters[f"loss_{name}"].avg))
-    if accuracy is not None:
+def _log(term: Term, suffix: str, mean: Any, count: Any, accuracy: float = math.nan) -> None:
+    """Log a term's mean loss, and accuracy where it is a number."""
+    name = f"{term.name}{suffix}"
+    bits = term.unit == NATS
+    metrics.log_scalar(f"loss_{name}", mean / math.log(2) if bits else mean, count, round=3)
+    if bits:
+        metrics.log_derived(f"ppl_{name}", lambda meters: get_perplexity(meters[f"loss_{name}"].avg))
+    if not math.isnan(accuracy):
         metrics.log_scalar(f"acc_{name}", 100 * accuracy, count, round=2)
-
-
-def _log_distance(name: str, mean: Any, count: Any, accuracy: float | None = None) -> None:
-    metrics.log_scalar(f"loss_{name}", mean, count, round=3)

@@ -106,6 +106,8 @@ class BatchingTask(FairseqTask):
             frequency = self.cfg.update_freq[min(epoch, len(self.cfg.update_freq)) - 1]
             EpochLength.updates = -(-len(batches) // (num_shards * frequency))
         return MeasuredBatchIterator(
+            max_tokens=max_tokens,
+            max_sentences=max_sentences,
             dataset=dataset,
             collate_fn=dataset.collater,
             batch_sampler=batches,

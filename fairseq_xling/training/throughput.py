@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from fairseq.logging import metrics
 
-from ..models import XlingModel
+from ..models import EncoderInput, XlingModel
 from .batches import DataWait
 
 # dense half-precision peak in FLOP/s, by a part of the device's name (vendors' data sheets)
@@ -32,23 +33,32 @@ def peak_flops() -> float | None:
     return next((peak for part, peak in PEAK_FLOPS.items() if part in name), None)
 
 
-def step_flops(model: XlingModel, batch: dict[str, Any]) -> int:
-    """Floating point operations of forward and backward on one batch: `encoder_flops` plus the output layer."""
+def output_flops(model: XlingModel, num_outputs: int) -> int:
+    """Floating point operations of the LM head on so many positions, forward and backward, see `encoder_flops`."""
     dim = model.cfg.encoder_embed_dim
-    head = 2 * dim * (dim + model.encoder.sentence_encoder.embed_tokens.num_embeddings)
-    outputs = sum(batch[name].numel() for name in ("target", "cross_target") if name in batch)
-    return encoder_flops(model, batch, model.cfg.encoder_layers) + 3 * outputs * head
+    return 3 * num_outputs * 2 * dim * (dim + model.encoder.sentence_encoder.embed_tokens.num_embeddings)
 
 
-def encoder_flops(model: XlingModel, batch: dict[str, Any], num_layers: int) -> int:
+def encoder_flops(model: XlingModel, batch: EncoderInput, num_layers: int) -> int:
     """Floating point operations of ``num_layers`` layers, forward and backward, padding not counted.
 
     2 per weight and token, plus 4·T·D per layer and token for the attention; three times that with the backward pass
     (PaLM, appendix B).
     """
-    dim, width = model.cfg.encoder_embed_dim, batch["tokens"].size(1)
+    assert batch.num_tokens is not None
+    dim, width = model.cfg.encoder_embed_dim, batch.tokens.size(1)
     layer = 2 * (4 * dim * dim + 2 * dim * model.cfg.encoder_ffn_embed_dim) + 4 * width * dim
-    return 3 * batch["num_tokens"] * num_layers * layer
+    return 3 * batch.num_tokens * num_layers * layer
+
+
+def count_work(model: XlingModel, inputs: Sequence[EncoderInput], num_layers: int | None = None) -> dict[str, int]:
+    """What `log_throughput` needs to know of the encoder's work: ``ntokens`` (real ones), ``cells`` (with padding) and ``flops``."""
+    layers = model.cfg.encoder_layers if num_layers is None else num_layers
+    return {
+        "ntokens": sum(batch.num_tokens or 0 for batch in inputs),
+        "cells": sum(batch.tokens.numel() for batch in inputs),
+        "flops": sum(encoder_flops(model, batch, layers) for batch in inputs),
+    }
 
 
 def log_throughput(logging_outputs: list[dict[str, Any]]) -> None:

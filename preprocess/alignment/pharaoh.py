@@ -1,15 +1,21 @@
-"""Word alignments in Pharaoh format: a line per sentence pair, links ``i-j`` (source-target, from 0)."""
+"""Word alignments in Pharaoh format: a line per sentence pair, links ``i-j`` (source-target, from 0).
+
+Gold alignments also have possible links, ``ipj`` or ``i?j``, which not every annotator made (Och and Ney, 2003), and some
+count from 1.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..errors import UserError
 
 Link = tuple[int, int]
 
-_LINK = re.compile(r"([0-9]+)-([0-9]+)")
+# Nine digits are more words than any sentence has, and fewer than int() refuses to read.
+_LINK = re.compile(r"([0-9]{1,9})-([0-9]{1,9})")
+_GOLD_LINK = re.compile(r"([0-9]{1,9})([-p?])([0-9]{1,9})")
 
 
 def parse_links(line: str, where: str) -> list[Link]:
@@ -18,13 +24,26 @@ def parse_links(line: str, where: str) -> list[Link]:
     Raises:
         UserError: something in the line is not ``i-j``.
     """
-    links = []
+    found = _parse(line, where, _LINK, "i-j (source-target, counted from 0)")
+    return [(int(match[1]), int(match[2])) for match in found]
+
+
+def parse_gold_links(line: str, where: str) -> list[tuple[Link, bool]]:
+    """The links of one line of a gold alignment as they are written, and whether each is sure.
+
+    Raises:
+        UserError: something in the line is neither ``i-j`` (sure) nor ``ipj`` or ``i?j`` (possible).
+    """
+    found = _parse(line, where, _GOLD_LINK, "i-j (sure), or ipj or i?j (possible)")
+    return [((int(match[1]), int(match[3])), match[2] == "-") for match in found]
+
+
+def _parse(line: str, where: str, form: re.Pattern[str], expected: str) -> Iterator[re.Match[str]]:
     for text in line.split():
-        match = _LINK.fullmatch(text)
+        match = form.fullmatch(text)
         if match is None:
-            raise UserError(f"{where}: {text!r} is not a link; expected i-j (source-target, counted from 0)")
-        links.append((int(match[1]), int(match[2])))
-    return links
+            raise UserError(f"{where}: {text[:40]!r} is not a link; expected {expected}")
+        yield match
 
 
 def check_links(links: Iterable[Link], num_source: int, num_target: int, where: str, ask: str = "") -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from fairseq_xling.evaluation.alignment.gold import parse_test_set
-from fairseq_xling.evaluation.alignment.links import parse_links
 from fairseq_xling.evaluation.alignment.metrics import LinkCounts
+from fairseq_xling_preprocess.alignment.pharaoh import parse_links
 from recipes.ladder import Ladder, read_results
 
 TITLES = {
@@ -75,9 +75,7 @@ def aligner_aer(out: Path) -> float:
         f"trial={','.join(str(out / 'gold' / f'trial.{side}') for side in ('e', 'f', 'wa'))}", "wpt"
     ).read()
     lines = (out / "align" / "trial").read_text(encoding="utf-8").splitlines()
-    found = [
-        {link for _, link, _ in parse_links(line, f"trial:{number}")} for number, line in enumerate(lines, start=1)
-    ]
+    found = [set(parse_links(line, f"trial:{number}")) for number, line in enumerate(lines, start=1)]
     counts = LinkCounts(
         sum(map(len, found)),
         sum(len(links & pair.sure) for links, pair in zip(found, gold, strict=True)),

@@ -2,14 +2,16 @@
 
 import itertools
 import time
+from types import SimpleNamespace
 
 import fairseq_cli.train
 import pytest
 from fairseq.criterions.masked_lm import MaskedLmLoss
-from fairseq.data import iterators
+from fairseq.data import data_utils, iterators
 from fairseq.nan_detector import NanDetector
 from fairseq.trainer import Trainer
 
+from fairseq_xling.compat._replace import original
 from fairseq_xling.compat.training import stop_consumers
 
 
@@ -21,6 +23,35 @@ def test_a_finished_job_makes_no_more_updates(train, without, tmp_path):
     assert last.stat() == before, "not even rewritten"
     without(fairseq_cli.train, "train")
     assert train(tmp_path, "--max-update", "2")["optimizer_history"][-1]["num_updates"] == 3, "plain fairseq"
+
+
+def test_validation_sets_are_looked_for_in_data_bins_only(tmp_path):
+    """Of a task whose ``data`` is a model nothing is looked for, where fairseq would fail or find anything."""
+    (tmp_path / "valid1.en.bin").touch()
+    (tmp_path / "model.pt").touch()
+
+    def look(task, data, check=data_utils.raise_if_valid_subsets_unintentionally_ignored):
+        task = SimpleNamespace(_name=task, data=str(data))
+        dataset = SimpleNamespace(
+            ignore_unused_valid_subsets=False,
+            combine_valid_subsets=False,
+            disable_validation=False,
+            valid_subset="valid",
+        )
+        check(SimpleNamespace(task=task, dataset=dataset))
+
+    for task in ("sequence_classification", "token_classification", "question_answering"):
+        look(task, tmp_path)
+        look(task, tmp_path / "model.pt")
+    for task in ("masked_lm", "mmlm", "retrieval"):
+        with pytest.raises(ValueError, match="will be ignored"):
+            look(task, tmp_path)
+    with pytest.raises(NotADirectoryError):
+        look(
+            "sequence_classification",
+            tmp_path / "model.pt",
+            original(data_utils.raise_if_valid_subsets_unintentionally_ignored),
+        )
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import torch
 from fairseq.logging import metrics
 
 from fairseq_xling.criterions import XlingCriterion
+from fairseq_xling.models import EncoderInput
 from fairseq_xling.tasks import XlingTask
-from fairseq_xling.training.throughput import step_flops
-from tests.helpers import gradients, loss_of, make_model, make_task, small_data_bin
+from fairseq_xling.training.throughput import encoder_flops, output_flops
+from tests.helpers import build_examples, gradients, loss_of, make_model, make_task, small_data_bin
 
 NAMES = ["mmlm", "tlm", "camlm", "btmlm"]
 
@@ -61,7 +62,21 @@ def test_what_training_logs(data_bin):
         total = sum(log[f"{name}_total"] for *_, log in found) / sum(log[f"{name}_count"] for *_, log in found)
         assert shown[f"loss_{name}"] == pytest.approx(total.item() / math.log(2), abs=1e-3)
         assert shown[f"ppl_{name}"] == pytest.approx(2 ** shown[f"loss_{name}"], rel=1e-2)
-    assert shown["loss"] == pytest.approx(sum(t.item() for t, *_ in found) / 3 / math.log(2), abs=1e-3)
+    assert shown["loss"] == pytest.approx(sum(shown[f"loss_{name}"] for name in NAMES), abs=5e-3)
+
+
+def test_a_batch_without_predictions_adds_nothing_to_the_logged_loss(data_bin):
+    task = make_task(data_bin, "mmlm", mask_prob=0.5)
+    model, criterion = make_model(task).train(), XlingCriterion(task)
+    batch = batches(task)[0]
+    nothing = task.objectives["mmlm"].collate(
+        [
+            {**build, "predict": build["predict"][:0], "target": build["target"][:0]}
+            for build in build_examples(task, "mmlm")
+        ]
+    )
+    logs = [criterion(model, sample)[2] for sample in (batch, {"mmlm": nothing})]
+    assert reduced(task, logs)["loss"] == reduced(task, logs[:1])["loss"] > 5
 
 
 def test_padding_and_tokens(data_bin):
@@ -69,7 +84,9 @@ def test_padding_and_tokens(data_bin):
     batch = batches(task)[0]
     _, _, log = XlingCriterion(task)(make_model(task).train(), batch)
     real = sum(int(part["tokens"].ne(1).sum()) for part in batch.values())
-    assert log["flops"] == sum(step_flops(make_model(task), part) for part in batch.values()) > 0
+    model = make_model(task)
+    layers = sum(encoder_flops(model, EncoderInput(b["tokens"], num_tokens=b["num_tokens"]), 2) for b in batch.values())
+    assert log["flops"] == layers + output_flops(model, sum(len(part["target"]) for part in batch.values())) > 0
     cells = sum(part["tokens"].numel() for part in batch.values())
     assert (log["ntokens"], log["cells"]) == (real, cells)
     assert reduced(task, [log])["padding"] == pytest.approx(100 * (1 - real / cells), abs=0.06)
@@ -155,7 +172,7 @@ def test_diagnosis_of_an_update_of_several_micro_batches(data_bin):
     model, criterion = make_model(task).train(), XlingCriterion(task)
     first, second, third = batches(task, max_tokens=100)[:3]
     with torch.no_grad():
-        model.lm_head.bias[0] = float("nan")
+        model.heads["lm"].bias[0] = float("nan")
     for batch in (first, second):
         criterion(model, batch)
     said = criterion.diagnose()

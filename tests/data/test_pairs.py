@@ -1,13 +1,18 @@
-"""Fair truncation of sentence pairs."""
+"""Sentence pairs of several language pairs, and their fair truncation."""
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_xling.data.pairs import fair_lengths, join_pair, num_pair_specials
-from tests.helpers import BOS, EOS, SYMBOLS
+from fairseq_xling.data.databin import DataBin
+from fairseq_xling.data.pairs import Parallel, fair_lengths, join_pair, num_pair_specials
+from tests.helpers import BOS, EOS, SYMBOLS, write_data_bin
 
 lengths = st.integers(0, 300)
 limits = st.integers(8, 300)
@@ -42,3 +47,35 @@ def test_join_pair():
     assert segment.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert (tokens.dtype, segment.dtype) == (np.int64, np.int8)
     assert len(tokens) == 3 + num_pair_specials()
+
+
+def pairs(folder: Path, sides: dict[str, tuple[list[list[int]], list[list[int]]]], max_positions: int = 16) -> Parallel:
+    data = DataBin(str(write_data_bin(folder, para=sides)))
+    return Parallel(data.open_pairs("train", 1), max_positions)
+
+
+def test_pairs(tmp_path):
+    source = pairs(tmp_path, {"de-en": ([[5], [6, 7]], [[8, 9], [10]]), "en-fr": ([[11]], [[12]])})
+    assert source.groups == ["de-en", "en-fr"]
+    assert source.bounds.tolist() == [0, 2, 3]
+    assert source.sizes.tolist() == [7, 7, 6]
+    x, y, pair = source[1]
+    assert (x.tolist(), y.tolist(), str(pair)) == ([6, 7], [10], "de-en")
+    assert str(source[2][2]) == "en-fr"
+
+
+def test_pairs_are_cut_fairly_counted_and_logged(tmp_path, caplog):
+    left, right = [[5] * 3, [5] * 20, [5] * 20], [[6] * 20, [6] * 3, [6] * 20]
+    with caplog.at_level(logging.WARNING):
+        source = pairs(tmp_path, {"de-en": (left, right)})
+    assert [tuple(map(len, source[i][:2])) for i in range(3)] == [(3, 9), (9, 3), (6, 6)]
+    assert source.sizes.tolist() == [16, 16, 16]
+    assert "de-en: 3 of 3 pairs are cut to --max-positions 16" in caplog.text
+
+
+@pytest.mark.parametrize(("left", "right"), [([], [6]), ([5], []), ([], [])])
+def test_pairs_with_an_empty_side_are_left_out_and_logged(tmp_path, caplog, left, right):
+    with caplog.at_level(logging.WARNING):
+        source = pairs(tmp_path, {"de-en": ([[5], left], [[6], right])})
+    assert source.sizes.tolist() == [6, 0]
+    assert "de-en: 1 of 2 pairs have an empty side and are left out" in caplog.text

@@ -50,7 +50,7 @@ def make_model_folder(
         max_positions=positions,
     )
     model = XlingModel(cfg, len(load_dictionary(folder / "dict.txt")), pad=1)
-    model.add_lm_head()
+    model.add_head("lm")
     options = Namespace(task="mmlm", encoder_attention_heads=4)
     torch.save({"model": model.state_dict(), "args": options}, folder / "model.pt")
     return folder

@@ -103,7 +103,7 @@ def case(request, loaded):
     examples = build(formulation, records)
     assert (max(len(example.rows) for example in examples) > 1) == (request.param is not classification)
     torch.manual_seed(0)
-    loaded.model.add_head(formulation.head, formulation.num_outputs)
+    loaded.model.add_head(formulation.head, outputs=formulation.num_outputs)
     for parameter in loaded.model.heads.parameters():
         torch.nn.init.normal_(parameter)
     return formulation, examples, loaded.model.eval()

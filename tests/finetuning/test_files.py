@@ -237,6 +237,14 @@ def test_files_named_wrongly(tmp_path, text, message):
     assert message.replace("{folder}", str(tmp_path)) in str(error.value)
 
 
+@pytest.mark.parametrize("language", ["../../x", "/x", "a/b", "..", ".", "-x", "a\0", "a\n", "a b", "x" * 65])
+def test_a_language_that_cannot_name_a_file(tmp_path, language):
+    touch(tmp_path, "f")
+    with pytest.raises(UserError, match=r"^--files: the language .* names files of results; write it in") as error:
+        parse("--files", f"{language}={tmp_path}/f", {})
+    assert len(str(error.value)) < 300
+
+
 # ---- choose -----------------------------------------------------------------------------------------------------------
 
 

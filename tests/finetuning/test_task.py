@@ -120,7 +120,7 @@ def test_the_model_keeps_its_shape_and_weights(pawsx, model_folder, tmp_path):
     source = load_model(model_folder).model
     assert (model.cfg.encoder_layers, model.cfg.encoder_embed_dim, model.cfg.dropout) == (2, 32, 0.3)
     kept = model.state_dict()
-    encoder = {key: tensor for key, tensor in source.state_dict().items() if "lm_head" not in key}
+    encoder = {key: tensor for key, tensor in source.state_dict().items() if not key.startswith("heads.")}
     assert all(torch.equal(kept[key], tensor) for key, tensor in encoder.items())
     assert {key.split(".")[0] for key in kept.keys() - encoder.keys()} == {"heads"}
 
@@ -282,6 +282,23 @@ def test_the_learning_rate_ends_at_zero(finetune, pawsx, tmp_path):
     assert rates == pytest.approx(
         [0.5 * part for part in (2 / 3, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0)], abs=1e-5
     )
+
+
+@pytest.mark.parametrize("task", ["sequence_classification", "token_classification", "question_answering"])
+def test_the_model_may_be_a_file_or_any_folder(finetune, request, model_folder, tmp_path, task):
+    """fairseq looks there for validation sets of a data-bin."""
+    benchmark = {"sequence_classification": "pawsx", "token_classification": "wikiann", "question_answering": "tydiqa"}[
+        task
+    ]
+    options = ["--benchmark", benchmark, "--benchmark-data", request.getfixturevalue(benchmark), "--max-epoch", 1]
+    if task == "question_answering":
+        options += ["--max-question-length", 20]
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    (folder / "valid1.en.tsv").write_text("mine")
+    for number, model in enumerate((folder / "model.pt", folder)):
+        finetune(tmp_path / f"run{number}", task, *options, model=model)
+        assert len(validations(tmp_path / f"run{number}")) == 1
 
 
 @pytest.mark.parametrize("metric", ["score", "score_en"])

@@ -38,9 +38,9 @@ def xling_model(size: int, head: bool = True, finetuned: str | None = None, **op
         setattr(cfg, option, value)
     model = XlingModel(cfg, size, pad=1)
     if head:
-        model.add_lm_head()
+        model.add_head("lm")
     if finetuned:
-        model.add_head(finetuned, HEADS[finetuned][1])
+        model.add_head(finetuned, outputs=HEADS[finetuned][1])
     randomize(model)
     return model.eval()
 
@@ -126,7 +126,7 @@ def assert_same_outputs(hf: Any, ours: XlingModel, tokens: Tensor, tolerance: fl
         assert len(states) == len(expected.hidden_states) > 2
         for mine, theirs in zip(states, expected.hidden_states, strict=True):
             torch.testing.assert_close(mine[real], theirs[real], rtol=0, atol=tolerance)
-        torch.testing.assert_close(ours.lm_head(states[-1])[real], expected.logits[real], rtol=0, atol=tolerance)
+        torch.testing.assert_close(ours.heads["lm"](states[-1])[real], expected.logits[real], rtol=0, atol=tolerance)
 
 
 def assert_same_weights(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:

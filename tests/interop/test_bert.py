@@ -68,7 +68,7 @@ def assert_same_outputs(theirs, loaded):
         assert len(states) == len(expected.hidden_states) > 2
         for mine, other in zip(states, expected.hidden_states, strict=True):
             torch.testing.assert_close(mine[real], other[real], rtol=0, atol=1e-5)
-        logits = loaded.model.lm_head(states[-1])[real]
+        logits = loaded.model.heads["lm"](states[-1])[real]
     assert logits.std() > 0.1
     torch.testing.assert_close(logits, expected.logits[real][:, order], rtol=0, atol=1e-5)
 
@@ -155,7 +155,7 @@ def test_what_bert_was_released_with(hf_bert_folder, caplog):
     caplog.clear()
     loaded = load_model(hf_bert_folder)
     assert_same_weights(expected, loaded.model.state_dict())
-    assert not list(loaded.model.heads)
+    assert list(loaded.model.heads) == ["lm"]
     (message,) = [record.getMessage() for record in caplog.records]
     assert "bert.pooler.dense" in message
     assert "cls.seq_relationship" in message
@@ -170,7 +170,7 @@ def test_the_bare_model_both_ways(hf_bert_folder_of, tmp_path, caplog):
     """Its parameters have no prefix; its pooler is dropped."""
     source = hf_bert_folder_of("Model")
     loaded = load_model(source)
-    assert loaded.model.encoder.lm_head is None
+    assert "lm" not in loaded.model.heads
     assert "bert.pooler.dense" in caplog.text
     folder = written(write_transformers, loaded, tmp_path / "out")
     assert json.loads((folder / "config.json").read_text())["architectures"] == ["BertModel"]

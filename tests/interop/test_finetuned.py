@@ -91,7 +91,7 @@ def test_from_transformers(hf_folder_of, head):
     folder = hf_folder_of(HEADS[head][0], **options_of(head))
     loaded = load_model(folder)
     assert list(loaded.model.heads) == [head]
-    assert loaded.model.encoder.lm_head is None
+    assert "lm" not in loaded.model.heads
     assert loaded.labels == (None if head == "span" else LABELS)
     assert_same_logits(theirs_of(folder, head), loaded.model, head, padded_batch(len(loaded.dictionary)))
 
@@ -168,16 +168,16 @@ def test_every_parameter_has_its_place(head):
 
 def test_lm_head_gives_way_to_a_head(xling_finetuned, tmp_path, caplog):
     loaded = load_model(xling_finetuned("token", lm_head=True))
-    assert loaded.model.encoder.lm_head is not None
+    assert "lm" in loaded.model.heads
     folder = written(write_transformers, loaded, tmp_path / "out")
     assert "left out" in caplog.text
-    assert "lm_head.dense" in caplog.text
+    assert "heads.lm.dense" in caplog.text
     assert_same_logits(theirs_of(folder, "token"), loaded.model, "token", padded_batch(len(loaded.dictionary)))
 
 
 def test_several_heads_have_no_equal(xling_finetuned, tmp_path):
     loaded = load_model(xling_finetuned("token"))
-    loaded.model.add_head("span", 2)
+    loaded.model.add_head("span", outputs=2)
     with pytest.raises(UserError, match=r"several heads \(token, span\); transformers' models have one"):
         written(write_transformers, loaded, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []

@@ -59,7 +59,7 @@ def test_published_folder_gives_the_states_of_fairseqs_own_model(vocabulary, mod
         states = loaded.model(tokens, all_layers=True)
         for mine, expected in zip(states, extra["inner_states"], strict=True):
             torch.testing.assert_close(mine[real], expected.transpose(0, 1)[real], rtol=0, atol=1e-5)
-        torch.testing.assert_close(loaded.model.lm_head(states[-1])[real], logits[real], rtol=0, atol=1e-5)
+        torch.testing.assert_close(loaded.model.heads["lm"](states[-1])[real], logits[real], rtol=0, atol=1e-5)
     assert not loaded.model.training
     assert loaded.symbols.mask == len(loaded.dictionary) - 1
 
@@ -191,7 +191,7 @@ def put(key, value):
 
 
 def replace_weight(content):
-    content["model"]["encoder.lm_head.weight"] = content["model"]["encoder.lm_head.weight"] + 1
+    content["model"]["heads.lm.weight"] = content["model"]["heads.lm.weight"] + 1
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def replace_weight(content):
         (put(f"{FC1}es", torch.zeros(1)), r"model\.pt: has \S+fc1\.biases, for which the encoder has no place"),
         (put("encoder.sentence_encoder.embed_positions.weight", torch.zeros(9)), r"\(9,\), not that of a matrix"),
         (
-            lambda content: content["model"].pop("encoder.lm_head.dense.bias"),
-            r"model\.pt: has no encoder\.lm_head\.dense",
+            lambda content: content["model"].pop("heads.lm.dense.bias"),
+            r"model\.pt: has no heads\.lm\.dense",
         ),
     ],
 )

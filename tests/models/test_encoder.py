@@ -18,6 +18,7 @@ from torch import Tensor
 from fairseq_xling.errors import UserError
 from fairseq_xling.models import EncoderInput, XlingModel, XlingModelConfig
 from fairseq_xling.models.config import ALIASES, SHAPES
+from fairseq_xling.models.xling import published_keys
 from tests.helpers import EOS, MASK, PAD, gradients, make_model, make_task, randomize, small_data_bin
 
 
@@ -98,9 +99,7 @@ def roberta(model: XlingModel) -> RobertaModel:
         layernorm_embedding=not cfg.encoder_normalize_before,
     )
     theirs = RobertaModel.build_model(args, Namespace(source_dictionary=dictionary))
-    # strict: all names are the same but the version of the format, without which fairseq drops the final norm of pre-norm
-    version = {"encoder.sentence_encoder.version": torch.tensor([3.0])}
-    theirs.load_state_dict({**model.state_dict(), **version})
+    theirs.load_state_dict(published_keys(model.state_dict()))  # strict
     return theirs.eval()
 
 
@@ -109,15 +108,14 @@ def roberta(model: XlingModel) -> RobertaModel:
 def test_equals_fairseqs_roberta_with_the_same_parameter_names(data_bin, pre_norm, tokens):
     model = make_model(make_task(data_bin, "mmlm"), layers=3, encoder_normalize_before=pre_norm)
     theirs = roberta(model)
-    assert theirs.state_dict().keys() - model.state_dict().keys() == {"encoder.sentence_encoder.version"}
-    assert model.state_dict().keys() <= theirs.state_dict().keys()
+    assert theirs.state_dict().keys() == published_keys(model.state_dict()).keys()
     real = tokens.ne(PAD)
     with torch.no_grad():
         expected, _ = theirs(tokens, features_only=True)
         logits, _ = theirs(tokens)
         states = model(tokens)
     torch.testing.assert_close(states[real], expected[real], rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(model.lm_head(states)[real], logits[real], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model.heads["lm"](states)[real], logits[real], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
@@ -262,7 +260,7 @@ def test_initial_weights_are_berts(task):
             assert parameter.std().item() == pytest.approx(0.02, rel=0.05)
             assert abs(parameter.mean().item()) < 0.001
     assert not model.encoder.sentence_encoder.embed_tokens.weight[PAD].any()
-    assert model.lm_head.weight is model.encoder.sentence_encoder.embed_tokens.weight
+    assert model.heads["lm"].weight is model.encoder.sentence_encoder.embed_tokens.weight
 
 
 @pytest.mark.parametrize("name", [f"xling_{size}" for size in SHAPES] + list(ALIASES))
@@ -282,7 +280,7 @@ def test_weam_has_the_epsilon_of_bert(name, epsilon):
     cfg = XlingModelConfig(encoder_layers=1, encoder_embed_dim=8, encoder_attention_heads=2, max_positions=8)
     cfg.layer_norm_eps = getattr(args, "layer_norm_eps", cfg.layer_norm_eps)
     model = XlingModel(cfg, 10, 1)
-    model.add_lm_head()
+    model.add_head("lm")
     norms = [module.eps for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
     assert norms == [epsilon] * 4  # of the embeddings, two of the layer, of the LM head
     other = Namespace(layer_norm_eps=1e-6)
@@ -359,7 +357,7 @@ def test_old_names(data_bin):
     old["decoder.version"] = old["decoder.sentence_encoder.version"] = torch.tensor([3.0])
     load(model, old)
     assert torch.equal(model(TOKENS), source(TOKENS))
-    assert torch.equal(model.lm_head.bias, source.lm_head.bias)
+    assert torch.equal(model.heads["lm"].bias, source.heads["lm"].bias)
 
 
 def test_heads_of_other_tasks_are_left_out(data_bin):

@@ -12,7 +12,7 @@ from torch import Tensor
 from fairseq_xling.models import XlingModel
 from fairseq_xling.objectives import Objective
 from fairseq_xling.tasks import XlingTask
-from tests.helpers import make_model, make_task, small_data_bin
+from tests.helpers import make_model, make_task, small_data_bin, states_of
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def final_states() -> Callable[..., Tensor]:
     """``final_states(objective, model, batch)``: what the LM head is given of an objective's batch, (M, D)."""
 
     def compute(objective: Objective, model: XlingModel, batch: dict[str, Any]) -> Tensor:
-        (states,) = model([objective.inputs(model, batch)])
+        (states,) = states_of(objective, model, batch)
         return states
 
     return compute

@@ -54,7 +54,7 @@ def _layer(layer: torch.nn.Module, state: Tensor, context: Tensor) -> Tensor:
 
 def log_probabilities(model: XlingModel, state: Tensor) -> Tensor:
     """(V,) log p of a final state (D,)."""
-    head = model.lm_head
+    head = model.heads["lm"]
     hidden = head.layer_norm(F.gelu(head.dense(state)))
     return torch.log_softmax(head.weight @ hidden + head.bias, dim=0)
 

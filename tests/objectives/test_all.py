@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fairseq_xling.objectives import MIXES
-from tests.helpers import EOS, MASK, PAD, batch_of, build_examples, gradients, loss_of, make_model, make_task
+from tests.helpers import EOS, MASK, PAD, batch_of, build_examples, gradients, loss_of, make_model, make_task, states_of
 
 NAMES = MIXES["btmlm"]  # those with predictions of the LM head alone; the others have tests of their own
 
@@ -144,8 +144,8 @@ def test_validation_counts_losses_and_correct_predictions(task, name, dtype):
         example["group"] = number % len(objective.groups)
     batch = batch_of(*examples)
     with torch.no_grad():
-        (states,) = model([objective.inputs(model, batch)])
-        logits = model.lm_head(states).float()
+        (states,) = states_of(objective, model, batch)
+        logits = model.heads["lm"](states).float()
     batch["target"][::2] = logits.argmax(1)[::2]
     batch["target"][1::2] = logits.argmin(1)[1::2]
     found = loss_of(objective, model, batch).by_group

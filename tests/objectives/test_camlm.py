@@ -10,7 +10,7 @@ import torch
 
 from fairseq_xling.data.pairs import join_pair
 from fairseq_xling.modules.visibility import cross_sentence_visibility
-from fairseq_xling.objectives.tlm import mask_at
+from fairseq_xling.objectives.pairs import mask_at
 from tests.helpers import EOS, FIRST, MASK, SYMBOLS, batch_of, build_examples, gradients, loss_of, make_model, make_task
 from tests.objectives import reference
 
@@ -71,7 +71,7 @@ def test_each_sample_of_a_batch_keeps_its_own_matrix(task):
 
 def test_the_encoder_is_given_the_matrix(task, model):
     objective = task.objectives["camlm"]
-    given = objective.inputs(model, batch_of(example(objective)))
+    (given,) = objective.inputs(model, batch_of(example(objective)))
     assert torch.equal(given.visible[0], table(FIGURE_2))
 
 
@@ -88,7 +88,7 @@ def test_no_bit_leaks(data_bin, final_states, lang_embedding):
     objective, model = task.objectives["camlm"], make_model(task, layers=3)
 
     def logits(x: Any, y: Any) -> torch.Tensor:
-        return model.lm_head(final_states(objective, model, batch_of(example(objective, x, y))))
+        return model.heads["lm"](final_states(objective, model, batch_of(example(objective, x, y))))
 
     m2, m5, m6 = logits(X, Y)
     for position in range(3):  # any token of x, the label of M2 among them

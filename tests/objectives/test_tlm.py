@@ -46,7 +46,7 @@ def test_the_pair_format_is_xlm_rs():
 def test_figure_2_every_position_sees_every_position(task, model):
     """No mask is given to the encoder: the matrix is all ones, read off by the gradient of each state by each token."""
     encoder = model.encoder.sentence_encoder
-    given = task.objectives["tlm"].inputs(model, batch_of(example()))
+    (given,) = task.objectives["tlm"].inputs(model, batch_of(example()))
     embedded = encoder.embed_tokens(given.tokens[0]).detach().requires_grad_()
     handle = encoder.embed_tokens.register_forward_hook(lambda *args: embedded)
     (states,) = model([replace(given, select=None)])

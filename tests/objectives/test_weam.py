@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fairseq_xling.data.pairs import join_pair
 from fairseq_xling.errors import UserError
-from fairseq_xling.objectives.base import mixture_loss
+from fairseq_xling.objectives.loss import Part, mixture_loss
 from fairseq_xling.objectives.weam import exchange, positions_of_links
 from tests.helpers import (
     EOS,
@@ -26,6 +26,7 @@ from tests.helpers import (
     gradients,
     make_model,
     make_task,
+    mixture_of,
     random_links,
     random_sentences,
     write_alignment,
@@ -107,8 +108,8 @@ def test_what_a_batch_exchanges(weam):
 
 def dense(model: Any, objective: Any, examples: list[dict[str, Any]], all_links: list[Links]) -> Any:
     """The loss by a slow encoder and a dense A (Eq. 3 to 11), position by position."""
-    head, lm_head = model.exchange_head, model.lm_head
-    own, cross, num_own, num_cross = 0.0, 0.0, 0, 0
+    head, lm_head = model.heads["exchange"], model.heads["lm"]
+    own, cross, num_own = 0.0, 0.0, 0
     for one, links in zip(examples, all_links, strict=True):
         tokens = one["tokens"].tolist()
         size = len(tokens)
@@ -125,8 +126,8 @@ def dense(model: Any, objective: Any, examples: list[dict[str, Any]], all_links:
                 hidden = head.exchange.weight @ exchanged[position] + head.exchange.bias
                 hidden = head.layer_norm(F.gelu(head.dense.weight @ hidden + head.dense.bias))
                 cross = cross - torch.log_softmax(lm_head.weight @ hidden + lm_head.bias, 0)[target]
-                num_cross += 1
-    return own / num_own + objective.cfg.weam_lambda * (cross / num_cross if num_cross else 0 * own)
+    # both sums over the same masked tokens (Eq. 9 to 11); one without partners adds nothing to the second
+    return (own + objective.cfg.weam_lambda * cross) / num_own
 
 
 @settings(max_examples=25)
@@ -147,7 +148,7 @@ def test_values_and_gradients_of_a_dense_matrix(data_bin, seed, weight, training
     expected = dense(model, objective, examples, all_links)
     expected.backward()
     slow = gradients(model)
-    found, _ = mixture_loss(model, [(objective, objective.collate(copy.deepcopy(examples)), 1.0)])
+    found = mixture_of(objective, model, objective.collate(copy.deepcopy(examples))).total
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
     if not training:
         return
@@ -161,7 +162,7 @@ def test_only_partners_reach_the_cross_lingual_prediction(weam, weam_model):
     """Leak test: the prediction of 12 depends on the states of 15 and 16 and on no other, its own least of all."""
     batch = weam.collate([copy.deepcopy(PLAIN)])
     states = torch.randn(len(batch["select"]), 16, requires_grad=True)
-    _, crossed = weam.losses(weam_model, states, batch)
+    _, crossed = weam.losses(weam_model, [states], batch)
     influence = torch.autograd.grad(crossed.hidden[0].sum(), states)[0].abs().sum(1) > 0
     assert [batch["select"][row].item() for row in influence.nonzero().squeeze(1)] == [6, 7]
 
@@ -175,9 +176,9 @@ def test_lambda_0_is_tlm_with_the_same_masks(data_bin):
     for one, name in ((task, "weam"), (tlm, "tlm")):
         objective = one.objectives[name]
         batch = objective.collate(build_examples(one, name))
-        loss, figures = mixture_loss(model, [(objective, batch, 1.0)])
-        loss.backward()
-        results.append((batch, loss, gradients(model), figures[name].total))
+        loss = mixture_of(objective, model, batch)
+        loss.total.backward()
+        results.append((batch, loss.total, gradients(model), loss.terms[name].total))
     (batch, loss, grads, total), (other, expected, expected_grads, expected_total) = results
     assert torch.equal(batch["tokens"], other["tokens"])
     assert torch.equal(batch["target"], other["target"])
@@ -235,18 +236,20 @@ def test_truncation_drops_links_and_may_drop_all(tmp_path):
     examples = build_examples(task, "weam", count=4)
     assert [len(built["exchange_to"]) for built in examples] == [2, 0, 0, 2]
     model = make_model(task).train()
-    loss, figures = mixture_loss(model, [(objective, objective.collate(examples[1:3]), 1.0)])
+    found = mixture_of(objective, model, objective.collate(examples[1:3]))
+    loss, figures = found.total, found.terms
     loss.backward()
     assert (figures["weam"].count, figures["weam_cross"].count, figures["weam_cross"].total) == (20, 0, 0)
     grads = gradients(model)
     assert grads.keys() == dict(model.named_parameters()).keys(), "every process runs the same graph"
-    assert not any(grad.any() for name, grad in grads.items() if "exchange_head" in name)
-    assert grads["encoder.lm_head.dense.weight"].any()
+    assert not any(grad.any() for name, grad in grads.items() if "heads.exchange" in name)
+    assert grads["heads.lm.dense.weight"].any()
 
 
 def test_a_batch_without_predictions_does_no_harm(weam, weam_model):
     empty = example([11], [12], [(0, 0)], [])
-    loss, figures = mixture_loss(weam_model.train(), [(weam, weam.collate([empty]), 1.0)])
+    found = mixture_of(weam, weam_model.train(), weam.collate([empty]))
+    loss, figures = found.total, found.terms
     loss.backward()
     assert loss.item() == 0
     assert [term.count for term in figures.values()] == [0, 0]
@@ -274,8 +277,7 @@ def test_no_tensor_is_as_large_as_the_matrix(data_bin):
     one = example(x, y, [(i, i) for i in range(90)], [5, 20, 150])
     size = len(one["tokens"])
     with Shapes() as shapes:
-        loss, _ = mixture_loss(model, [(objective, objective.collate([one]), 1.0)])
-        loss.backward()
+        mixture_of(objective, model, objective.collate([one])).total.backward()
     assert size == 183
     assert not [shape for shape in shapes.found if sum(part >= size for part in shape) > 1]
     with Shapes() as control:
@@ -287,9 +289,9 @@ def test_validation_counts_both_predictions_by_pair(data_bin):
     task = make_task(data_bin, "weam")
     objective, model = task.objectives["weam"], make_model(task)
     batch = objective.collate(build_examples(task, "weam", "valid", count=30))
-    _, figures = mixture_loss(model, [(objective, batch, 1.0)])
+    figures = mixture_of(objective, model, batch).terms
     counts = {name: term.by_group[:, 2].tolist() for name, term in figures.items()}
-    assert list(counts) == list(objective.terms) == ["weam", "weam_cross"]
+    assert list(counts) == [term.name for term in objective.terms] == ["weam", "weam_cross"]
     assert sum(counts["weam"]) == batch["num_predictions"] > sum(counts["weam_cross"]) == batch["num_crossed"] > 0
     assert min(counts["weam_cross"]) > 0, "both pairs"
 
@@ -299,17 +301,18 @@ def test_in_a_mix_each_objective_has_its_own_loss(data_bin):
     task = make_task(data_bin, "weam", objectives="mmlm,weam,tlm")
     model = make_model(task).train()
     parts = [
-        (objective, objective.collate(build_examples(task, name, count=6)), weight)
+        Part(objective, objective.collate(build_examples(task, name, count=6)), weight)
         for (name, objective), weight in zip(task.objectives.items(), (1.0, 0.5, 2.0), strict=True)
     ]
-    total, figures = mixture_loss(model, parts)
+    together = mixture_loss(model, parts)
+    total, figures = together.total, together.terms
     assert set(figures) == {"mmlm", "weam", "weam_cross", "tlm"}
     expected = 0.0
     for part in parts:
-        alone, own = mixture_loss(model, [part])
-        expected = expected + alone
-        for name in own:
-            torch.testing.assert_close(figures[name].total, own[name].total, rtol=1e-5, atol=1e-5)
+        alone = mixture_loss(model, [part])
+        expected = expected + alone.total
+        for name, own in alone.terms.items():
+            torch.testing.assert_close(figures[name].total, own.total, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(total, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -377,5 +380,5 @@ def test_a_wrong_number_of_separators(data_bin, value):
 def test_the_second_head_has_the_models_epsilon(data_bin):
     model = make_model(make_task(data_bin, "weam"), layer_norm_eps=1e-3)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
-    assert model.exchange_head.layer_norm in norms
+    assert model.heads["exchange"].layer_norm in norms
     assert {norm.eps for norm in norms} == {1e-3}

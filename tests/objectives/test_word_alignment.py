@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import torch
 
 from fairseq_xling.errors import UserError
 from fairseq_xling.models import XlingModel
-from fairseq_xling.objectives.base import mixture_loss
 from fairseq_xling.objectives.word_alignment import squared_distance
 from tests.helpers import (
     BOS,
@@ -19,6 +19,7 @@ from tests.helpers import (
     gradients,
     make_model,
     make_task,
+    mixture_of,
     randomize,
     small_data_bin,
     write_data_bin,
@@ -42,7 +43,8 @@ def task(data_bin: Path, initial: Path) -> Any:
 def loss(task: Any, model: XlingModel, count: int = 30) -> tuple[torch.Tensor, dict[str, Any], dict[str, Any]]:
     objective = task.objectives["word_alignment"]
     batch = objective.collate(build_examples(task, "word_alignment", count=count))
-    return *mixture_loss(model, [(objective, batch, 1.0)]), batch
+    found = mixture_of(objective, model, batch)
+    return found.total, found.terms, batch
 
 
 def test_squared_distance_by_hand():
@@ -71,14 +73,15 @@ def test_values_and_gradients_of_the_slow_reference(task, data_bin):
         for i, j in aligned:
             close = close + (states[0][i] - states[1][j]).square().sum()
             links += 1
-    expected = close / links + drift / anchored
+    expected = (close + drift) / anchored
     expected.backward()
     slow = gradients(model)
     objective = task.objectives["word_alignment"]
     task.load_dataset("train")
     part = task.datasets["train"].parts["word_alignment"]
     batch = objective.collate([part.example(index, 1) for index in (*range(4), *range(24, 28))])
-    found, figures = mixture_loss(model, [(objective, batch, 1.0)])
+    loss_found = mixture_of(objective, model, batch)
+    found, figures = loss_found.total, loss_found.terms
     found.backward()
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
     assert (figures["word_alignment"].count, figures["word_alignment_drift"].count) == (links, anchored)
@@ -91,7 +94,7 @@ def test_values_and_gradients_of_the_slow_reference(task, data_bin):
 def test_the_model_holds_no_head_and_not_the_initial_model(task):
     model = make_model(task)
     names = " ".join(model.state_dict())
-    assert "lm_head" not in names
+    assert "heads" not in names
     assert names.count("embed_tokens") == 1
     assert not any(p.requires_grad for p in task.objectives["word_alignment"].initial.parameters())
 
@@ -128,7 +131,8 @@ def test_pairs_without_links_do_no_harm(tmp_path, initial):
     model = make_model(task).train()
     objective = task.objectives["word_alignment"]
     batch = objective.collate(build_examples(task, "word_alignment", count=2)[1:])
-    total, figures = mixture_loss(model, [(objective, batch, 1.0)])
+    loss_found = mixture_of(objective, model, batch)
+    total, figures = loss_found.total, loss_found.terms
     total.backward()
     assert (figures["word_alignment"].count, figures["word_alignment"].total) == (0, 0)
     assert figures["word_alignment_drift"].count == 1
@@ -152,8 +156,8 @@ def test_distances_are_logged_as_they_are(data_bin, initial, tmp_path):
     assert values["loss_word_alignment"] == pytest.approx(float(mean[0] / mean[2]), abs=1e-3)
     assert {"loss_word_alignment_de-en", "loss_word_alignment_drift_en-fr"} <= values.keys()
     assert not [name for name in values if name.startswith(("ppl", "acc"))]
-    bits = (values["loss_word_alignment"] + values["loss_word_alignment_drift"]) / torch.log(torch.tensor(2.0))
-    assert values["loss"] == pytest.approx(float(bits), rel=1e-3)
+    sums = [log[f"{term.name}_by_group"].sum(0)[0] for term in objective.terms]
+    assert values["loss"] == pytest.approx(float(sum(sums)) / len(batch["anchored"]) / math.log(2), rel=1e-3)
 
 
 # ---- wrong options --------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_layers_of_the_parameters(task):
         assert marks[f"{stem}{name}.weight"] == 0
     assert marks[f"{stem}layers.0.fc1.weight"] == 1
     assert marks[f"{stem}layers.1.self_attn.q_proj.bias"] == 2
-    assert marks["encoder.lm_head.dense.weight"] == marks["encoder.lm_head.bias"] == 3
+    assert marks["heads.lm.dense.weight"] == marks["heads.lm.bias"] == 3
     assert (
         make_model(task, layers=2, encoder_normalize_before=True).encoder.sentence_encoder.layer_norm.weight.param_group
         == 3

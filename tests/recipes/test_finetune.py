@@ -214,6 +214,11 @@ def test_wrong_use_is_one_line(
         ([], {"DATA": PAWSX, "TEST_FILES": "de=none.tsv"}, "TEST_FILES de=none.tsv: there is no file none.tsv"),
         ([], {"DATA": PAWSX, "TRAIN_LANGUAGES": "ko"}, "DATA (train part) ko: no file of this language"),
         (["--setting", "supervised"], {"TRAIN_FILES": f"zh={PAWSX}/train-en.tsv", "DATA": PAWSX}, "DATA (dev part) zh"),
+        (
+            ["--setting", "supervised"],
+            {"TRAIN_FILES": f"../x={PAWSX}/train-en.tsv", "DATA": PAWSX},
+            "language '../x' names",
+        ),
     ],
 )
 def test_missing_files_are_named_before_training(

@@ -62,7 +62,10 @@ def test_objectives_weights_and_shares(data_bin):
         ({"objectives": "mmlm,"}, "--objectives: '' is unknown"),
         ({"objectives": ""}, "--objectives: '' is unknown"),
         ({"mask_prob": 0}, "--mask-prob 0 leaves nothing to predict"),
-        ({"objectives": "btmlm", "btmlm_start_update": 5}, "--btmlm-start-update 5: nothing is trained before"),
+        (
+            {"objectives": "btmlm", "btmlm_start_update": 5},
+            "--objectives btmlm: nothing is trained before update 5; name one that starts at once",
+        ),
         (
             {"objective_weights": "1,2"},
             r"--objective-weights 1,2: 2 numbers for 4 objectives \(mmlm, tlm, camlm, btmlm\)",

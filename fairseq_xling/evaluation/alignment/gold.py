@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairseq_xling_preprocess.alignment.pharaoh import parse_gold_links
 from fairseq_xling_preprocess.text import read_lines, read_pairs
 
 from ...errors import UserError
-from .links import GoldPair, PlacedLink, checked_pair, parse_links, split_words
+from .links import GoldPair, PlacedLink, checked_pair, split_words
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _read_pharaoh(source: Path, target: Path, gold: Path, base: int) -> Iterator
         zip(texts, read_pairs(str(source), str(gold)), strict=True), start=1
     ):
         words = split_words(left, f"{source}:{number}"), split_words(right, f"{target}:{number}")
-        yield checked_pair(words[0], words[1], parse_links(links, f"{gold}:{number}"), base)
+        yield checked_pair(words[0], words[1], _placed(links, f"{gold}:{number}"), base)
 
 
 def _read_alibi(source: Path, target: Path, gold: Path) -> Iterator[GoldPair]:
@@ -150,7 +151,7 @@ def _read_alibi(source: Path, target: Path, gold: Path) -> Iterator[GoldPair]:
             reason = "repeats an earlier line" if key in seen else f"is not in {source}"
             raise UserError(f"{where}: segment {key!r} {reason}; remove one of them or add the segment")
         seen.add(key)
-        yield checked_pair(tables[0][key], tables[1][key], parse_links(links, where), base=0)
+        yield checked_pair(tables[0][key], tables[1][key], _placed(links, where), base=0)
     if missing := sorted(set(tables[0]) - seen):
         raise UserError(
             f"{gold}: no line for segment {missing[0]!r} of {source}; an unaligned segment is its id and a tab"
@@ -160,7 +161,7 @@ def _read_alibi(source: Path, target: Path, gold: Path) -> Iterator[GoldPair]:
 def _read_tsv(path: Path) -> Iterator[GoldPair]:
     """XL-WA: ``source TAB target TAB i-j i-j ...``."""
     for where, (source, target, links) in _columns(path, 3):
-        yield checked_pair(split_words(source, where), split_words(target, where), parse_links(links, where), base=0)
+        yield checked_pair(split_words(source, where), split_words(target, where), _placed(links, where), base=0)
 
 
 def _read_jsonl(path: Path) -> Iterator[GoldPair]:
@@ -186,6 +187,10 @@ def _read_jsonl(path: Path) -> Iterator[GoldPair]:
 def _located(path: Path) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(read_lines(str(path)), start=1):
         yield f"{path}:{number}", line
+
+
+def _placed(links: str, where: str) -> list[PlacedLink]:
+    return [(where, link, sure) for link, sure in parse_gold_links(links, where)]
 
 
 def _columns(path: Path, count: int) -> Iterator[tuple[str, list[str]]]:

@@ -1,19 +1,19 @@
-"""Gold links of one sentence pair: parsed, checked against the sentences, counted from 0."""
+"""Gold links of one sentence pair: checked against the sentences, counted from 0."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from fairseq_xling_preprocess.alignment.pharaoh import Link
 
 from ...errors import UserError
 
-Link = tuple[int, int]
 PlacedLink = tuple[str, Link, bool]
 """Place in the file ("file:line"), link as written, whether it is sure."""
 
 _WORD = re.compile(r"[^ \t\r]+")
-_LINK = re.compile(r"(\d+)([-p?])(\d+)")
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,6 @@ def _remedy(i: int, j: int, num_source: int, num_target: int, base: int) -> str:
     if base <= j < num_source + base and base <= i < num_target + base:
         return "are source and target swapped?"
     return "do the gold links belong to these sentences?"
-
-
-def parse_links(links: str, where: str) -> Iterator[PlacedLink]:
-    """Links ``i-j`` (sure) and ``ipj`` or ``i?j`` (possible) of one line.
-
-    Raises:
-        UserError: another form.
-    """
-    for text in links.split():
-        match = _LINK.fullmatch(text)
-        if match is None:
-            raise UserError(f"{where}: {text!r} is not a link; expected i-j (sure), or ipj or i?j (possible)")
-        yield where, (int(match[1]), int(match[3])), match[2] == "-"
 
 
 def split_words(text: str, where: str) -> list[str]:

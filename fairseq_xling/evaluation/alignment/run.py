@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import click
 
 from ...errors import UserError
-from ...interop.load import load_model
-from ..device import choose_device
-from ..encoding import choose_layer
-from ..results import prepare_folder, provenance, write_report
+from ..session import ModelFlags, Session
 from .aligners import METHODS, AlignerOptions
 from .evaluate import evaluate
 from .gold import TestSet, parse_test_set
@@ -19,17 +17,14 @@ from .report import PLOT, draw_layers, method_settings, render_report
 
 def run(
     *,
-    checkpoint: str,
     sets: Sequence[str],
     formats: Sequence[str],
     index_base: int | None,
-    out: str,
     layer: int | None,
     methods: Sequence[str],
     options: AlignerOptions,
     max_tokens: int,
-    device: str,
-    fp16: bool,
+    **model: Unpack[ModelFlags],
 ) -> None:
     """Evaluate and write results.json, report.md and layers.png; the arguments are the flags.
 
@@ -37,38 +32,24 @@ def run(
         UserError: a flag, a test set or the checkpoint is wrong.
     """
     _refuse_unused(click.get_current_context(), methods)
-    test_sets = _test_sets(sets, formats, index_base)
-    # wrong input ends here, before the model is loaded and --out is made
-    gold = [(test_set, test_set.read()) for test_set in test_sets]
-    device = choose_device(device, fp16)
     methods = [method for method in METHODS if method in methods]
-
-    loaded = load_model(checkpoint)
-    num_layers = loaded.model.cfg.encoder_layers
-    chosen, rule = choose_layer(num_layers, layer)
-    folder = prepare_folder(out)
-    loaded.model.to(device)
-    if fp16:
-        loaded.model.half()
-    results = {
-        "evaluation": "alignment",
-        **provenance(model=loaded, data=[file for test_set in test_sets for file in test_set.files]),
-        "settings": {
-            "layer": chosen,
-            "layer_rule": rule,
-            "num_layers": num_layers,
+    test_sets = _test_sets(sets, formats, index_base)
+    gold = [(test_set, test_set.read()) for test_set in test_sets]
+    session = Session.open(**model)
+    layers = session.choose_layer(layer)
+    folder = session.make_folder()
+    results = session.results(
+        "alignment",
+        data=[file for test_set in test_sets for file in test_set.files],
+        settings={
+            **layers,
             "pooling": "mean over the pieces of a word",
             "methods": method_settings(options, methods),
-            "device": device,
-            "fp16": fp16,
         },
-        "test_sets": [evaluate(loaded, *item, methods, options, max_tokens) for item in gold],
-    }
+        test_sets=[evaluate(session.loaded, *item, methods, options, max_tokens) for item in gold],
+    )
     draw_layers(results, folder / PLOT)
-    report = render_report(results)
-    write_report(folder, results, report)
-    click.echo(report.split("\n\n## ")[0])
-    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")
+    session.finish(results, render_report(results), PLOT)
 
 
 def _test_sets(sets: Sequence[str], formats: Sequence[str], index_base: int | None) -> list[TestSet]:

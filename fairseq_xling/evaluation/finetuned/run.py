@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-
-import click
+from typing import Unpack
 
 from ...errors import UserError
 from ...finetuning.benchmarks import BENCHMARKS, FORMATS, Benchmark
@@ -12,27 +11,24 @@ from ...finetuning.files import Option, locate
 from ...finetuning.formulation import Formulation
 from ...finetuning.formulations import FORMULATIONS, formulate
 from ...interop.labels import LABELS
-from ...interop.load import load_model
 from ...interop.loaded import LoadedModel
-from ..device import choose_device
-from ..results import prepare_folder, provenance, write_report
+from ..session import ModelFlags, Session
 from .evaluate import evaluate, write_predictions
 from .report import render_report
+
+PREDICTIONS = "predictions"
 
 
 def run(
     *,
     name: str,
-    checkpoint: str,
     data: str | None,
     split: str,
     files: str | None,
     languages: str | None,
-    out: str,
     skip_bad: bool,
     max_tokens: int,
-    device: str,
-    fp16: bool,
+    **model: Unpack[ModelFlags],
 ) -> None:
     """Evaluate and write results.json, report.md and the predictions; the arguments are the flags.
 
@@ -41,38 +37,31 @@ def run(
     """
     benchmark = BENCHMARKS[name]
     chosen = _files(name, benchmark, data, split, files, languages)
-    device = choose_device(device, fp16)
-    loaded = load_model(checkpoint)
-    formulation = _formulation(loaded, name, benchmark)
     records = {language: list(FORMATS[benchmark.format](file, language, skip_bad)) for language, file in chosen.items()}
     for language, items in records.items():
         if not items:
             raise UserError(
                 f"{chosen[language]}: no example to evaluate; name another file, or leave {language} out with --languages"
             )
-    loaded.model.to(device)
-    if fp16:
-        loaded.model.half()
+    session = Session.open(**model)
+    formulation = _formulation(session.loaded, name, benchmark)
     predictions, scores = evaluate(formulation, records, chosen, max_tokens)
-    finetuning = dict(loaded.options.get("finetuning", {}))
-    results = {
-        "evaluation": "finetuned",
-        "benchmark": name,
-        "split": None if files else split,
-        **provenance(model=loaded, data=chosen.values(), seed=finetuning.get("seed")),
-        "finetuning": {**finetuning, "updates": loaded.num_updates},
-        "metrics": list(benchmark.scoring.names),
-        "languages": list(chosen),
-        "files": chosen,
+    finetuning = dict(session.loaded.options.get("finetuning", {}))
+    results = session.results(
+        "finetuned",
+        data=chosen.values(),
+        settings={"max_positions": formulation.max_positions},
+        seed=finetuning.get("seed"),
+        benchmark=name,
+        split=None if files else split,
+        finetuning={**finetuning, "updates": session.loaded.num_updates},
+        metrics=list(benchmark.scoring.names),
+        languages=list(chosen),
+        files=chosen,
         **scores,
-        "settings": {"max_positions": formulation.max_positions, "device": device, "fp16": fp16},
-    }
-    folder = prepare_folder(out)
-    write_predictions(folder / "predictions", records, predictions)
-    report = render_report(results)
-    write_report(folder, results, report)
-    click.echo(report.split("\n\n## ")[0])
-    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / 'predictions'}")
+    )
+    write_predictions(session.make_folder() / PREDICTIONS, records, predictions)
+    session.finish(results, render_report(results), PREDICTIONS)
 
 
 def _files(

@@ -119,7 +119,7 @@ def evaluate(
 
 def require_lm_head(loaded: LoadedModel) -> None:
     """Raises UserError if the model cannot predict symbols."""
-    if loaded.model.encoder.lm_head is None:
+    if "lm" not in loaded.model.heads:
         raise UserError(
             f"{loaded.path}: has no LM head, so it cannot fill masks; use a checkpoint of a masked language model "
             "(sentence encoders and classifiers have none)"

@@ -153,7 +153,7 @@ def fill_masks(
             states = model([EncoderInput(tokens.to(device), select=select.to(device))])[0]
             blank = torch.tensor([sentence.blank for sentence in part], device=device).long()
             best = [
-                model.lm_head(some).masked_fill_(~allowed[rows], -torch.inf).argmax(dim=1)
+                model.heads["lm"](some).masked_fill_(~allowed[rows], -torch.inf).argmax(dim=1)
                 for some, rows in zip(states.split(_LOGITS), blank.split(_LOGITS), strict=True)
             ]
             found[batch] = torch.cat(best).cpu().numpy()

@@ -1,17 +1,15 @@
-"""What ``xling eval lama`` does, from files to files."""
+"""The body of ``xling eval lama``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from fairseq_xling_preprocess.text import open_outputs, read_lines
 
-from ...interop.load import load_model
-from ..device import choose_device
-from ..results import prepare_folder, provenance, write_report
+from ..session import ModelFlags, Session
 from .evaluate import evaluate, require_lm_head, result_rows
 from .formats import detect_format, read_source
 from .report import render_report
@@ -32,42 +30,40 @@ def write_predictions(path: Path, predictions: Iterable[dict[str, Any]]) -> None
 
 def run(
     *,
-    checkpoint: str,
-    data: Path,
-    out: Path,
+    data: str,
     data_format: str | None,
-    common_vocabulary: Path | None,
+    common_vocabulary: str | None,
     all_patterns: bool,
-    languages: Sequence[str] | None,
+    languages: str | None,
     max_tokens: int,
-    device: str,
-) -> str:
-    """What ``xling eval lama`` does; returns the text of report.md."""
-    data_format = data_format or detect_format(data)
-    source = read_source(data, data_format, all_patterns=all_patterns, languages=languages)
-    vocabulary = read_vocabulary(common_vocabulary) if common_vocabulary else None
-    device = choose_device(device)
-    loaded = load_model(checkpoint)
-    require_lm_head(loaded)
-    folder = prepare_folder(out)
-    loaded.model.to(device)
-    found = evaluate(loaded, source.relations, common_vocabulary=vocabulary, max_tokens=max_tokens)
-    results = {
-        "evaluation": "lama",
-        **provenance(model=loaded, data=[*source.files, *([common_vocabulary] if common_vocabulary else [])]),
-        "settings": {
+    **model: Unpack[ModelFlags],
+) -> None:
+    """Evaluate and write results.json, report.md and the predictions; the arguments are the flags.
+
+    Raises:
+        UserError: a flag, a file or the checkpoint is wrong.
+    """
+    data_format = data_format or detect_format(Path(data))
+    wanted = languages.split(",") if languages else None
+    source = read_source(Path(data), data_format, all_patterns=all_patterns, languages=wanted)
+    vocabulary = read_vocabulary(Path(common_vocabulary)) if common_vocabulary else None
+    session = Session.open(**model)
+    require_lm_head(session.loaded)
+    folder = session.make_folder()
+    found = evaluate(session.loaded, source.relations, common_vocabulary=vocabulary, max_tokens=max_tokens)
+    results = session.results(
+        "lama",
+        data=[*source.files, *([common_vocabulary] if common_vocabulary else [])],
+        settings={
             "format": data_format,
             "patterns": "all" if all_patterns else "first",
-            "languages": None if languages is None else list(languages),
-            "common_vocabulary": str(common_vocabulary) if common_vocabulary else None,
+            "languages": wanted,
+            "common_vocabulary": common_vocabulary,
             "candidates": found.num_candidates,
-            "device": device,
         },
-        "rows": result_rows(found.relations),
-        "relations": found.relations,
-        "without_template": source.without_template,
-    }
-    report = render_report(results)
+        rows=result_rows(found.relations),
+        relations=found.relations,
+        without_template=source.without_template,
+    )
     write_predictions(folder / PREDICTIONS, found.predictions)
-    write_report(folder, results, report)
-    return report
+    session.finish(results, render_report(results), PREDICTIONS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...finetuning.benchmarks import BENCHMARKS
 from .readers import READERS
 from .runs import Run
 
@@ -102,6 +103,11 @@ def _checked(reader: Any, label: str, content: dict[str, Any], path: Path) -> li
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(f"{path}: not the layout of xling eval ({error}); {remedy}") from error
     for run in runs:
+        # the names of the report's files are made of it
+        if run.benchmark not in (*BENCHMARKS, content["evaluation"]):
+            raise UserError(
+                f"{path}: {str(run.benchmark)[:64]!r} is no benchmark of this version ({', '.join(BENCHMARKS)}); {remedy}"
+            )
         if not run.scores:
             raise UserError(f"{path}: holds no scores; {remedy}")
         for language, values in run.scores.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..tatoeba.evaluate import CENTRED, kinds
 from .runs import SUPERVISED, TOGETHER, TRANSFER, UNRECORDED, Run
 
 
@@ -44,28 +45,29 @@ def _setting(trained_on: tuple[str, ...], languages: list[str]) -> str:
 
 
 def _tatoeba(label: str, content: dict[str, Any], path: Path) -> list[Run]:
-    """Accuracy@1 at the reported layer."""
+    """Accuracy@1 at the reported layer; a run for the plain one, and one for the centred one if it was measured."""
     settings, sets, data = content["settings"], content["test_sets"], content["data"]
     layer = settings["layer"]
     names = [item["a"] if item["b"] in ("en", "eng") else item["pair"] for item in sets]
     score = settings["score"] + (f" (k = {settings['neighbours']})" if settings["score"] == "margin" else "")
     # two files of each test set, in their order, unless one file is in several
     pairs = zip(data[::2], data[1::2], strict=True) if len(data) == 2 * len(sets) else ()
+    hashes = {name: a["sha256"] + b["sha256"] for name, (a, b) in zip(names, pairs, strict=False)}
     return [
         _feature_based(
             label,
             "tatoeba",
-            f"Layer {layer} of {settings['num_layers']}, {score}",
+            f"Layer {layer} of {settings['num_layers']}, {score}" + (", centred" if kind == CENTRED else ""),
             ("xx → en", "en → xx") if all(item["b"] in ("en", "eng") for item in sets) else ("a → b", "b → a"),
             {
-                name: tuple(100 * float(values[layer]) for values in item["accuracy"].values())
+                name: tuple(100 * float(values[layer]) for values in item[f"accuracy{kind}"].values())
                 for name, item in zip(names, sets, strict=True)
             },
             {name: item["sentences"] for name, item in zip(names, sets, strict=True)},
-            {name: a["sha256"] + b["sha256"] for name, (a, b) in zip(names, pairs, strict=False)}
-            or _whole_hash(content),
+            hashes or _whole_hash(content),
             path,
         )
+        for kind in kinds(sets[0])
     ]
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import click
+from typing import Unpack
 
 from ...errors import UserError
-from ...interop.load import load_model
 from ...interop.loaded import LoadedModel
-from ..device import choose_device
-from ..encoding import choose_layer
-from ..results import prepare_folder, provenance, write_report
+from ..session import ModelFlags, Session
 from .bitext import Bitext, find_bitexts, parse_bitext
 from .evaluate import evaluate, result_rows
 from .report import PLOT, draw_layers, render_report
@@ -21,17 +17,15 @@ from .xtreme import select
 
 def run(
     *,
-    checkpoint: str,
     data: str | None,
     pairs: Sequence[str],
     xtreme: bool,
-    out: str,
     layer: int | None,
     score: str,
     neighbours: int,
+    centre: bool,
     max_tokens: int,
-    device: str,
-    fp16: bool,
+    **model: Unpack[ModelFlags],
 ) -> None:
     """Evaluate and write results.json, report.md and layers.png; the arguments are the flags.
 
@@ -39,36 +33,34 @@ def run(
         UserError: a flag, a test set or the checkpoint is wrong.
     """
     bitexts = _bitexts(data, pairs, xtreme)
-    device = choose_device(device, fp16)
-    folder = prepare_folder(out)
-    loaded = load_model(checkpoint)
-    loaded.model.to(device)
-    if fp16:
-        loaded.model.half()
-    chosen, rule = choose_layer(loaded.model.cfg.encoder_layers, layer, _trained_layer(loaded))
-    test_sets = evaluate(loaded, bitexts, score=score, neighbours=neighbours, max_tokens=max_tokens, scratch=folder)
-    results = {
-        "evaluation": "tatoeba",
-        **provenance(model=loaded, data=[file for bitext in bitexts for file in (bitext.file_a, bitext.file_b)]),
-        "settings": {
-            "layer": chosen,
-            "layer_rule": rule,
-            "num_layers": loaded.model.cfg.encoder_layers,
+    session = Session.open(**model)
+    layers = session.choose_layer(layer, _trained_layer(session.loaded))
+    folder = session.make_folder()
+    test_sets = evaluate(
+        session.loaded,
+        bitexts,
+        score=score,
+        neighbours=neighbours,
+        centre=centre,
+        max_tokens=max_tokens,
+        scratch=folder,
+    )
+    results = session.results(
+        "tatoeba",
+        data=[file for bitext in bitexts for file in (bitext.file_a, bitext.file_b)],
+        settings={
+            **layers,
             "xtreme": xtreme,
             "pooling": "mean",
             "score": score,
             "neighbours": neighbours if score == "margin" else None,
-            "device": device,
-            "fp16": fp16,
+            "centre": centre,
         },
-        "rows": result_rows(test_sets),
-        "test_sets": test_sets,
-    }
+        rows=result_rows(test_sets),
+        test_sets=test_sets,
+    )
     draw_layers(results, folder / PLOT)
-    report = render_report(results)
-    write_report(folder, results, report)
-    click.echo(report.split("\n\n## ")[0])
-    click.echo(f"\nwrote {folder / 'results.json'}, {folder / 'report.md'}, {folder / PLOT}")
+    session.finish(results, render_report(results), PLOT)
 
 
 def _bitexts(data: str | None, pairs: Sequence[str], xtreme: bool) -> list[Bitext]:

@@ -115,7 +115,7 @@ def slow_reference(loaded, sentences, allowed):
     for sentence in sentences:
         ids = [loaded.symbols.bos, *sentence.tokens.tolist(), loaded.symbols.eos]
         with torch.no_grad():
-            logits = loaded.model.lm_head(loaded.model(torch.tensor([ids])))[0, ids.index(loaded.symbols.mask)]
+            logits = loaded.model.heads["lm"](loaded.model(torch.tensor([ids])))[0, ids.index(loaded.symbols.mask)]
         candidates = allowed[int(sentence.blank)].nonzero()[:, 0].tolist()
         best.append(max(candidates, key=lambda number: logits[number].item()))
     return best
@@ -151,7 +151,7 @@ def test_predictions_equal_those_of_transformers(vocabulary, loaded, tmp_path):
     tokenizer = transformers.XLMRobertaTokenizerFast.from_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     ours = load_model(tmp_path)
-    assert ours.model.encoder.lm_head is not None
+    assert "lm" in ours.model.heads
 
     texts = [TEXTS[0], TEXTS[1], TEXTS[3], "Norland is the [MASK] of the river .", "[MASK]"]
     sentences = ClozeEncoder(ours).sentences(texts)

@@ -32,9 +32,9 @@ def save_model(folder: Path, bias: dict[str, float] | None = None, **options) ->
     model = xling_model(len(symbols), **options)
     if bias is not None:
         with torch.no_grad():
-            for parameter in model.lm_head.layer_norm.parameters():
+            for parameter in model.heads["lm"].layer_norm.parameters():
                 parameter.zero_()
-            model.lm_head.bias.copy_(torch.tensor([bias.get(symbol, 0.0) for symbol in symbols]))
+            model.heads["lm"].bias.copy_(torch.tensor([bias.get(symbol, 0.0) for symbol in symbols]))
     torch.save(checkpoint_of(model), folder / "model.pt")
     return folder
 
@@ -357,7 +357,7 @@ def learn(loaded: LoadedModel, facts: list[Fact]) -> None:
     tokens[rows, at] = mask
     optimizer = torch.optim.Adam(loaded.model.parameters(), lr=3e-3)
     for _ in range(60):
-        loss = torch.nn.functional.cross_entropy(loaded.model.lm_head(loaded.model(tokens)[rows, at]), targets)
+        loss = torch.nn.functional.cross_entropy(loaded.model.heads["lm"](loaded.model(tokens)[rows, at]), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -357,6 +357,37 @@ def test_bad_folders_and_files(tmp_path):
         tables_of(broken)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["../../x", "/tmp/x", "a/b", "..", ".", "", "x\0y", "x" * 5000, "Xnli", "tatoeba", "cells", 7, None, ["xnli"]],
+)
+def test_a_name_that_was_read_becomes_no_path(tmp_path, name, capsys):
+    folder = write(tmp_path / "a/b/m", "xnli", {"en": 60.0, "de": 40.0})
+    content = json.loads((folder / "results.json").read_text())
+    write_json(folder, {**content, "benchmark": name})
+    before = sorted(tmp_path.rglob("*"))
+    assert main_code("report", folder, "--out", tmp_path / "a/b/out") == 2
+    error = capsys.readouterr().err
+    assert "results.json: " in error
+    assert "is no benchmark of this version (xnli, " in error
+    assert len(error) < 700
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_other_names_in_results_become_no_paths(tmp_path):
+    odd = "../../x"
+    finetuning = {"model": odd, "model_updates": 5, "languages": [odd, "/y"], "seed": 1}
+    for updates in (5, 6):
+        model = {**finetuning, "model_updates": updates}
+        write(tmp_path / f"a/b/m/{updates}", "xnli", {odd: 6.0, "/z": 4.0}, finetuning=model, split=odd)
+    run([f"{odd}={tmp_path / 'a/b/m'}"], str(tmp_path / "a/b/out"))
+    assert {path.name for path in tmp_path.glob("*")} == {"a"}
+    assert {path.name for path in tmp_path.glob("a/b/*")} == {"m", "out"}
+    assert {path.name for path in tmp_path.glob("a/b/out/*")} == {
+        "report.md", "results.json", "cells.csv", "xnli.csv", "bars-xnli.png", "pretraining-xnli-average.png",
+    }  # fmt: skip
+
+
 def test_a_folder_named_twice_counts_once(tmp_path):
     write(tmp_path / "m/1", "xnli", {"en": 60.0, "de": 40.0})
     (table,) = tables_of(f"m={tmp_path / 'm'}", f"m={tmp_path / 'm/1'}")
@@ -406,6 +437,25 @@ def test_feature_based_evaluations(tmp_path):
     ]
     assert "Overview" not in report
     assert "transfer gap" not in report
+
+
+def test_plain_and_centred_retrieval_are_blocks_of_their_own(tmp_path):
+    content = {
+        "evaluation": "tatoeba",
+        "settings": {"layer": 1, "num_layers": 1, "score": "cosine", "neighbours": None, "centre": True},
+        "data": [{"path": "f", "sha256": "1"}, {"path": "g", "sha256": "2"}],
+    }
+    test_set = {"pair": "de-en", "a": "de", "b": "en", "sentences": 9}
+    plain, centred = {"de->en": [0.1, 0.5], "en->de": [0.2, 0.75]}, {"de->en": [0.1, 0.6], "en->de": [0.2, 0.8]}
+    for name, kinds in (("a", {"accuracy": plain, "accuracy_centred": centred}), ("b", {"accuracy": plain})):
+        write_json(tmp_path / name, {**content, "test_sets": [{**test_set, **kinds}]})
+    run([str(tmp_path / "a"), str(tmp_path / "b")], str(tmp_path / "out"))
+    report = (tmp_path / "out/report.md").read_text()
+    assert [row[:3] for row in section(report, "### Layer 1 of 1, cosine")[1:]] == [
+        ["a", "1", "50.0 / 75.0"],
+        ["b", "1", "50.0 / 75.0"],
+    ]
+    assert [row[:3] for row in section(report, "### Layer 1 of 1, cosine, centred")[1:]] == [["a", "1", "60.0 / 80.0"]]
 
 
 def test_every_benchmark_of_xling_eval_has_an_order():

@@ -185,6 +185,7 @@ def test_command_reports_wrong_input_with_exit_code_2(model_folder, tmp_path, ca
     assert "--layer 4: the model has the layers 0 (embeddings) to 3" in capsys.readouterr().err
     assert run(*common, "--pair", good, "--fp16", "--device", "cpu") == 2
     assert run("--checkpoint", tmp_path / "none.pt", "--out", tmp_path / "out", "--pair", good) == 2
+    assert not (tmp_path / "out").exists()
     blocked = write(tmp_path / "file", ["x"])
     assert run("--checkpoint", model_folder, "--out", blocked / "out", "--pair", good) == 2
     assert "cannot make the folder" in capsys.readouterr().err

@@ -44,6 +44,11 @@ def test_table_and_average(model_folder, laser, tmp_path):
     assert "|  | af | ar | bg | bn | de | el | es | et | eu | fa | fi | fr | he | hi | hu | id | it | ja |" in report
     assert "| xx → en | 100.0 | " in report
     assert report.count("| en → xx |") == 2
+    assert run("--checkpoint", model_folder, "--data", laser, "--xtreme", "--centre", "--out", out) == 0
+    report = (out / "report.md").read_text()
+    assert [report.count(f"| {kind} {way} |") for kind in ("centred", "plain") for way in ("xx → en", "en → xx")] == [
+        2
+    ] * 4
 
 
 def test_names_of_two_letters(model_folder, laser, tmp_path):

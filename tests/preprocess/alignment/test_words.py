@@ -82,10 +82,23 @@ def test_links_are_sorted_and_unique() -> None:
     assert pharaoh.parse_links("", "x:1") == []
 
 
-@pytest.mark.parametrize("link", ["1", "1-", "-1-2", "1-2-3", "a-b", "1p2", "١-٢"])
+def test_gold_links_are_as_written() -> None:
+    links = pharaoh.parse_gold_links("1-1 2p0  0?3 1-1", "x:1")
+    assert links == [((1, 1), True), ((2, 0), False), ((0, 3), False), ((1, 1), True)]
+    assert pharaoh.parse_gold_links(" ", "x:1") == []
+
+
+@pytest.mark.parametrize("link", ["1", "1-", "-1-2", "1-2-3", "a-b", "1x2", "1p2p3", "١-٢", f"0-{'9' * 5000}"])
 def test_malformed_links(link: str) -> None:
-    with pytest.raises(UserError, match=f"x:7: '{link}' is not a link; expected i-j"):
-        pharaoh.parse_links(f"0-0 {link}", "x:7")
+    for parse in (pharaoh.parse_links, pharaoh.parse_gold_links):
+        with pytest.raises(UserError, match=f"x:7: '{link[:40]}' is not a link; expected i-j"):
+            parse(f"0-0 {link}", "x:7")
+
+
+@pytest.mark.parametrize("link", ["1p2", "1?2"])
+def test_links_of_aligners_are_sure(link: str) -> None:
+    with pytest.raises(UserError, match=r"is not a link; expected i-j \(source-target"):
+        pharaoh.parse_links(link, "x:7")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Sentences, packed blocks and pairs of several languages, cut to the longest example."""
+"""Sentences and packed blocks of several languages, cut to the longest example."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from fairseq_xling.data.databin import DataBin
-from fairseq_xling.data.sources import Monolingual, Parallel
+from fairseq_xling.data.sentences import Monolingual
 from tests.helpers import EOS, SYMBOLS, write_data_bin
 
 
@@ -24,9 +23,9 @@ def test_sentences_of_several_languages(tmp_path):
     assert source.bounds.tolist() == [0, 2, 3]
     assert source.sizes.tolist() == [3, 4, 5]
     assert [(tokens.tolist(), language) for tokens, language in (source[i] for i in range(3))] == [
-        ([5, EOS], "de"),
-        ([6, 7, EOS], "de"),
-        ([8, 9, 10, EOS], "en"),
+        ([5], "de"),
+        ([6, 7], "de"),
+        ([8, 9, 10], "en"),
     ]
 
 
@@ -38,7 +37,7 @@ def test_long_sentences_are_cut_counted_and_logged(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         source = mono(tmp_path, {"en": [list(range(5, 11)), list(range(5, 12)), list(range(5, 30))]}, max_positions=8)
     assert source.sizes.tolist() == [8, 8, 8]
-    assert source[0][0].tolist() == source[1][0].tolist() == source[2][0].tolist() == [5, 6, 7, 8, 9, 10, EOS]
+    assert source[0][0].tolist() == source[1][0].tolist() == source[2][0].tolist() == [5, 6, 7, 8, 9, 10]
     assert "en: 2 of 3 sentences are cut to 8 tokens; raise --max-positions" in caplog.text
 
 
@@ -52,8 +51,8 @@ def test_complete_blocks_do_not_split_sentences(tmp_path):
     sentences = [[5] * 3, [6] * 3, [7] * 6, [8]]
     source = mono(tmp_path, {"en": sentences}, max_positions=10, mode="complete")
     assert [source[i][0].tolist() for i in range(len(source.sizes))] == [
-        [5, 5, 5, EOS, 6, 6, 6, EOS],
-        [7, 7, 7, 7, 7, 7, EOS, 8, EOS],
+        [5, 5, 5, EOS, 6, 6, 6],
+        [7, 7, 7, 7, 7, 7, EOS, 8],
     ]
     assert source.sizes.tolist() == [9, 10]
 
@@ -61,51 +60,19 @@ def test_complete_blocks_do_not_split_sentences(tmp_path):
 def test_complete_doc_blocks_do_not_cross_blank_lines(tmp_path):
     source = mono(tmp_path, {"en": [[5], [6], [], [7], [], [8], [9]]}, max_positions=10, mode="complete_doc")
     blocks = [source[i][0].tolist() for i in range(len(source.sizes)) if source.sizes[i]]
-    assert blocks == [[5, EOS, 6, EOS], [7, EOS], [8, EOS, 9, EOS]]
+    assert blocks == [[5, EOS, 6], [7], [8, EOS, 9]]
 
 
 def test_a_sentence_longer_than_a_block_is_cut(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         source = mono(tmp_path, {"en": [[5], list(range(6, 26)), [7]]}, max_positions=8, mode="complete")
     assert [source[i][0].tolist() for i in range(len(source.sizes))] == [
-        [5, EOS],
-        [6, 7, 8, 9, 10, 11, EOS],
-        [7, EOS],
+        [5],
+        [6, 7, 8, 9, 10, 11],
+        [7],
     ]
     assert source.sizes.tolist() == [3, 8, 3]
     assert "en: 1 of 3" in caplog.text
-
-
-def pairs(folder: Path, sides: dict[str, tuple[list[list[int]], list[list[int]]]], max_positions: int = 16) -> Parallel:
-    data = DataBin(str(write_data_bin(folder, para=sides)))
-    return Parallel(data.open_pairs("train", 1), max_positions)
-
-
-def test_pairs(tmp_path):
-    source = pairs(tmp_path, {"de-en": ([[5], [6, 7]], [[8, 9], [10]]), "en-fr": ([[11]], [[12]])})
-    assert source.groups == ["de-en", "en-fr"]
-    assert source.bounds.tolist() == [0, 2, 3]
-    assert source.sizes.tolist() == [7, 7, 6]
-    x, y, pair = source[1]
-    assert (x.tolist(), y.tolist(), str(pair)) == ([6, 7], [10], "de-en")
-    assert str(source[2][2]) == "en-fr"
-
-
-def test_pairs_are_cut_fairly_counted_and_logged(tmp_path, caplog):
-    left, right = [[5] * 3, [5] * 20, [5] * 20], [[6] * 20, [6] * 3, [6] * 20]
-    with caplog.at_level(logging.WARNING):
-        source = pairs(tmp_path, {"de-en": (left, right)})
-    assert [tuple(map(len, source[i][:2])) for i in range(3)] == [(3, 9), (9, 3), (6, 6)]
-    assert source.sizes.tolist() == [16, 16, 16]
-    assert "de-en: 3 of 3 pairs are cut to --max-positions 16" in caplog.text
-
-
-@pytest.mark.parametrize(("left", "right"), [([], [6]), ([5], []), ([], [])])
-def test_pairs_with_an_empty_side_are_left_out_and_logged(tmp_path, caplog, left, right):
-    with caplog.at_level(logging.WARNING):
-        source = pairs(tmp_path, {"de-en": ([[5], left], [[6], right])})
-    assert source.sizes.tolist() == [6, 0]
-    assert "de-en: 1 of 2 pairs have an empty side and are left out" in caplog.text
 
 
 def test_sizes_are_small_arrays(tmp_path):

@@ -1,0 +1,71 @@
+"""How a mix of objectives becomes a fairseq task and criterion with the objectives' options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field, fields, make_dataclass
+from typing import Any
+
+from fairseq.tasks import register_task
+
+from ..criterions import register_mix_criterion
+from ..objectives import OBJECTIVES, Objective
+from .xling import MixConfig, XlingTask
+
+
+def register_objective(
+    cls: type[Objective], mix: Sequence[str] | None = None, defaults: Mapping[str, Any] | None = None
+) -> type[Objective]:
+    """Make an objective known: ``--task <name>`` trains it, and ``--objectives`` may name it there.
+
+    Args:
+        cls: the objective; what it needs of others' options it has through its ``config``.
+        mix: objectives that the task trains by default (default: this one alone).
+        defaults: option -> default in this task, where it is not that of the others.
+
+    Returns:
+        the class, so that this can be a decorator.
+
+    Raises:
+        ValueError: the name is taken, or an option is another's.
+    """
+    if cls.name in OBJECTIVES:
+        raise ValueError(f"there is an objective {cls.name!r} already: {OBJECTIVES[cls.name].__qualname__}")
+    OBJECTIVES[cls.name] = cls
+    register_mix(cls.name, tuple(mix or (cls.name,)), defaults or {})
+    return cls
+
+
+def register_mix(name: str, objectives: Sequence[str], defaults: Mapping[str, Any]) -> None:
+    """Register the task and the criterion ``name``; the task has the options of all objectives that are known by now."""
+    config = _config(name, defaults)
+    task = type(
+        f"{name.title().replace('_', '')}Task",
+        (XlingTask,),
+        {"default_objectives": tuple(objectives), "__doc__": f"Trains {', '.join(objectives)}."},
+    )
+    register_task(name, dataclass=config)(task)
+    register_mix_criterion(name)
+
+
+def _config(name: str, defaults: Mapping[str, Any]) -> type[MixConfig]:
+    """The options of a task: its own, and those of every objective, each once."""
+    owners: dict[str, type] = {}
+    configs = list(dict.fromkeys(objective.config for objective in OBJECTIVES.values()))
+    for config in configs:
+        for option in fields(config):
+            owner = next(cls for cls in reversed(config.__mro__) if option.name in getattr(cls, "__annotations__", {}))
+            if owners.setdefault(option.name, owner) is not owner:
+                raise ValueError(
+                    f"the option {option.name} is of both {owners[option.name].__name__} and {owner.__name__}: name one of them otherwise"
+                )
+    # a class may not come before one that is derived from it
+    bases = [one for one in configs if not any(other is not one and issubclass(other, one) for other in configs)]
+    own = [
+        (option.name, option.type, field(default=defaults[option.name], metadata=option.metadata))
+        for config in (*bases, MixConfig)
+        for option in fields(config)
+        if option.name in defaults
+    ]
+    changed = list({entry[0]: entry for entry in own}.values())
+    return make_dataclass(f"{name.title().replace('_', '')}TaskConfig", changed, bases=(*bases, MixConfig))

@@ -1,0 +1,132 @@
+"""An epoch is gone through once, on whatever number of processes, however often it is stopped and with what settings continued."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairseq_xling.training.batches import MeasuredBatchIterator
+from tests.helpers import make_task, random_sentences, write_data_bin
+
+SENTENCES = 333
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data_bin(tmp_path_factory.mktemp("batches"), {"en": random_sentences(SENTENCES, seed=5)})
+
+
+class Run:
+    """The iterators of ``processes`` processes, side by side."""
+
+    def __init__(self, folder: Path, processes: int, state: dict[str, Any] | None = None, **limits: Any):
+        task = make_task(folder, "mmlm")
+        task.load_dataset("train")
+        epoch = state["epoch"] if state else 1
+        self.iterators: list[MeasuredBatchIterator] = [
+            task.get_batch_iterator(
+                task.datasets["train"],
+                num_shards=processes,
+                shard_id=shard,
+                epoch=epoch,
+                **(limits or {"max_sentences": 9}),
+            )
+            for shard in range(processes)
+        ]
+        for iterator in self.iterators:
+            if state:
+                iterator.load_state_dict(state)
+        self.streams = [iterator.next_epoch_itr(shuffle=True) for iterator in self.iterators]
+
+    def read(self, count: int | None = None) -> list[list[int]]:
+        """Ids of the next ``count`` batches of every process, in the order of the epoch; of all that are left."""
+        seen: list[list[int]] = []
+        while (count is None or count > 0) and self.streams[0].has_next():
+            seen += [next(stream)["mmlm"]["id"].tolist() for stream in self.streams]
+            count = None if count is None else count - 1
+        return seen
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.iterators[0].state_dict()
+
+
+def test_the_order_does_not_depend_on_the_number_of_processes(folder):
+    """Also where the number of batches, 37, is no multiple of it; what fills it up stands at the end."""
+    expected = Run(folder, 1).read()
+    assert len(expected) == 37
+    for processes in (2, 3, 4):
+        found = Run(folder, processes).read()
+        assert len(found) == -(-37 // processes) * processes
+        assert found[:37] == expected
+
+
+@pytest.mark.parametrize(("before", "updates", "after"), [(1, 20, 2), (2, 10, 1), (2, 9, 3), (3, 6, 2), (4, 2, 4)])
+def test_another_number_of_processes_continues_exactly(folder, before, updates, after):
+    run = Run(folder, before)
+    seen = run.read(updates)
+    seen += Run(folder, after, run.state).read()
+    assert seen[:37] == Run(folder, 1).read()
+
+
+def test_batches_that_the_processes_cannot_divide_are_seen_again_and_that_is_said(folder, caplog):
+    run = Run(folder, 1)
+    seen = run.read(7)
+    with caplog.at_level(logging.WARNING):
+        rest = Run(folder, 2, run.state).read()
+    assert rest[0] == seen[6]
+    assert (seen + rest[1:])[:37] == Run(folder, 1).read()
+    assert "the checkpoint is after batch 7 of epoch 1; 2 processes start again at batch 7" in caplog.text
+
+
+@pytest.mark.parametrize("limits", [{"max_sentences": 4}, {"max_sentences": 30}, {"max_tokens": 100}])
+def test_other_limits_continue_at_the_same_fraction(folder, caplog, limits):
+    run = Run(folder, 1)
+    run.read(18)
+    whole = Run(folder, 2, **limits).read()
+    with caplog.at_level(logging.WARNING):
+        rest = Run(folder, 2, run.state, **limits).read()
+    assert len(rest) / len(whole) == pytest.approx(19 / 37, abs=2 / len(whole))
+    assert whole[-len(rest) :] == rest
+    flag = "--max-tokens 100 instead of None" if "max_tokens" in limits else "--batch-size"
+    assert flag in caplog.text
+    assert "continuing after 48.6% of it; some of its text may be seen twice or not at all" in caplog.text
+
+
+def test_the_same_settings_say_nothing(folder, caplog):
+    run = Run(folder, 2)
+    seen = run.read(5)
+    with caplog.at_level(logging.WARNING):
+        seen += Run(folder, 2, run.state).read()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert seen == Run(folder, 2).read()
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_an_epoch_that_is_done_is_not_begun_again(folder, after):
+    run = Run(folder, 2)
+    first = run.read()
+    state = run.state
+    assert (state["epoch"], state["iterations_in_epoch"]) == (2, 0)
+    second = Run(folder, after, state).read()
+    assert second[:37] != first[:37]
+    times = Counter(i for batch in second[:37] for i in batch)
+    assert times == Counter(range(SENTENCES))
+
+
+def test_a_checkpoint_from_before_continues_as_it_did(folder):
+    """Older ones do not say in what the position is counted: the present settings are taken."""
+    run = Run(folder, 2)
+    run.read(5)
+    old = {key: run.state[key] for key in ("version", "epoch", "iterations_in_epoch", "shuffle")}
+    assert Run(folder, 2, old).read() == Run(folder, 2, run.state).read()
+
+
+def test_almost_done_with_many_processes_leaves_something_to_do(folder):
+    run = Run(folder, 1)
+    run.read(36)
+    assert len(Run(folder, 8, run.state).read()) == 8
