@@ -36,17 +36,18 @@ class Ladder:
         """Add what ``xling eval tatoeba`` left in a folder, at every layer.
 
         The metrics are ``retrieval_acc_<a>_<b>`` for each direction of a pair, and ``retrieval_acc_xx_en`` and
-        ``retrieval_acc_en_xx``, averages over the pairs with English.
+        ``retrieval_acc_en_xx``, averages over the pairs with English; with ``--centre`` the same names with ``_centred``.
         """
         evaluation = read_results(folder)
         for entry in evaluation["rows"]:
-            if entry["pair"] == "average" and entry["metric"] in RETRIEVAL:
+            if entry["pair"] == "average" and entry["metric"].removesuffix("_centred") in RETRIEVAL:
                 self.add(row, entry["metric"], entry["value"], layer=entry["layer"], seed=seed, **axes)
         for test_set in evaluation["test_sets"]:
-            for direction, values in test_set["accuracy"].items():
-                metric = f"retrieval_acc_{direction.replace('->', '_')}"
-                for layer, value in enumerate(values):
-                    self.add(row, metric, value, layer=layer, seed=seed, **axes)
+            for kind in ("", "_centred"):
+                for direction, values in test_set.get(f"accuracy{kind}", {}).items():
+                    metric = f"retrieval_acc_{direction.replace('->', '_')}{kind}"
+                    for layer, value in enumerate(values):
+                        self.add(row, metric, value, layer=layer, seed=seed, **axes)
 
     @property
     def seeds(self) -> list[int]:
