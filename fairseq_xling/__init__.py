@@ -19,5 +19,6 @@ if find_spec("fairseq") is not None:
 
     # explicit, because fairseq itself imports tasks/ and models/ only when it is the first to import this package
     from . import criterions, finetuning, models, optim, tasks
+    from .tasks import register_objective
 
-    __all__ = ["compat", "criterions", "finetuning", "models", "optim", "tasks"]
+    __all__ = ["compat", "criterions", "finetuning", "models", "optim", "register_objective", "tasks"]

@@ -32,7 +32,7 @@ OF_THE_ARCHITECTURE = {
     "encoder_ffn_embed_dim",
     "encoder_attention_heads",
 }
-Pretraining = TASK_DATACLASS_REGISTRY["btmlm"]  # every mix has the options of all objectives
+Pretraining = TASK_DATACLASS_REGISTRY["mmlm"]  # every mix has the options of all objectives
 NOT_OURS = {"_name", "data", "seed", "save_dir"}  # fairseq's own; data is the positional argument
 
 

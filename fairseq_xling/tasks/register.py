@@ -32,7 +32,11 @@ def register_objective(
     if cls.name in OBJECTIVES:
         raise ValueError(f"there is an objective {cls.name!r} already: {OBJECTIVES[cls.name].__qualname__}")
     OBJECTIVES[cls.name] = cls
-    register_mix(cls.name, tuple(mix or (cls.name,)), defaults or {})
+    try:
+        register_mix(cls.name, tuple(mix or (cls.name,)), defaults or {})
+    except ValueError:
+        del OBJECTIVES[cls.name]
+        raise
     return cls
 
 

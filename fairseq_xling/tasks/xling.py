@@ -204,7 +204,7 @@ class XlingTask(DataBinTask):
             for term in objective.terms:
                 if meter := meters.get(f"_{term.name}"):
                     nats += self.weights[name] * term.weight * float(meter.avg)
-        return nats / math.log(2)
+        return round(nats / math.log(2), 3)
 
 
 def _log(term: Term, suffix: str, mean: Any, count: Any, accuracy: float = math.nan) -> None:

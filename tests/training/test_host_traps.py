@@ -129,11 +129,11 @@ def test_a_loss_that_is_not_finite_names_objective_and_examples(start, tmp_path)
         inputs = OBJECTIVES["tlm"].inputs
 
         def nan(self, model, batch):
-            given = inputs(self, model, batch)
+            (given,) = inputs(self, model, batch)
             languages = torch.full_like(given.tokens, len(self.data.languages))
             with torch.no_grad():
                 model.encoder.sentence_encoder.embed_languages.weight[-1] = float("nan")
-            return dataclasses.replace(given, languages=languages)
+            return [dataclasses.replace(given, languages=languages)]
 
         OBJECTIVES["tlm"].inputs = nan
 

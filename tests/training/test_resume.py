@@ -1,10 +1,14 @@
 """Kill -9 at a random moment, run the same command again: the run goes on as if nothing had happened."""
 
+import collections
+import json
 import random
 import re
 
 import pytest
 import torch
+
+from fairseq_xling.criterions import XlingCriterion
 
 from .conftest import kill_after_checkpoint, log_of
 
@@ -99,3 +103,60 @@ def test_layerwise_adam_resumes_bit_identically(train, tmp_path, precision):
     assert all(torch.equal(tensor, resumed["model"][key]) for key, tensor in straight["model"].items())
     groups = straight["last_optimizer_state"]["param_groups"]
     assert [group["lr"] / groups[0]["lr"] for group in groups] == pytest.approx([1, 0.5, 0.25])
+
+
+def consumed(save_dir):
+    """update -> examples of mmlm, as the spy of `spied` has written them; of an update made twice, the last."""
+    lines = save_dir.with_name(f"{save_dir.name}.ids").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def spied(save_dir):
+    """In a training process: write the ids of every micro-batch."""
+
+    def prepare():
+        forward = XlingCriterion.forward
+
+        def spy(self, model, sample, reduce=True):
+            if model.training and sample:
+                with save_dir.with_name(f"{save_dir.name}.ids").open("a") as out:
+                    out.write(json.dumps(sample["mmlm"]["id"].tolist()) + "\n")
+            return forward(self, model, sample, reduce)
+
+        XlingCriterion.forward = spy
+
+    return prepare
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "second"), [(2, 1), (1, 2)])
+def test_another_number_of_processes_sees_the_rest_of_the_epoch(train, ranks, tmp_path, first, second):
+    """36 examples an update of two batches: 8 updates of two processes, then the rest of the epoch on one, and the other way round."""
+    run = tmp_path / "run"
+    flags = ("--batch-size", "6", "--max-epoch", "1", "--save-interval-updates", "4")
+    for processes, end in ((first, ("--max-update", str(16 // first))), (second, ())):
+        (train if processes == 1 else ranks)(run, *flags, *end, task="mmlm", prepare=spied(run))
+    seen = collections.Counter(i for batch in consumed(run) for i in batch)
+    assert len(seen) == 186
+    assert sum(seen.values()) - 186 <= 6  # what fills up the last update of two processes
+    assert "Traceback" not in log_of(run).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [("--update-freq", "3"), ("--batch-size", "9"), ("--max-tokens", "80")])
+def test_other_settings_continue_at_the_same_fraction(train, tmp_path, change):
+    run = tmp_path / "run"
+    flags = ("--max-epoch", "1", "--save-interval-updates", "4", "--batch-size", "6")
+    train(run, *flags, "--max-update", "16", task="mmlm", prepare=spied(run))
+    before = len(consumed(run))
+    state = train(run, *flags, *change, task="mmlm", prepare=spied(run))
+    assert state["extra_state"]["train_iterator"]["epoch"] == 2
+    seen = collections.Counter(i for batch in consumed(run) for i in batch)
+    assert before == 16
+    if change[0] == "--update-freq":
+        assert set(seen.values()) == {1}
+        assert len(seen) == 186
+    else:
+        rest = sum(map(len, consumed(run)[before:]))
+        assert abs(rest - (186 - 96)) <= 15
+        assert "continuing after 51.6% of it" in log_of(run).read_text()
