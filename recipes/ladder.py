@@ -55,7 +55,7 @@ class Ladder:
         return sorted({entry["seed"] for entry in self.entries} - {None})
 
     def values(self, **where: Any) -> list[float]:
-        """Values of the entries with these axes, one for each run: seed, and fine-tuning seed (``tuning_seed``) if there is one.
+        """Values of the entries with these axes, one for each run (seed, and ``tuning_seed`` of a fine-tuning).
 
         ``values(row="tlm", layer=3, metric=("retrieval_acc_xx_en", "retrieval_acc_en_xx"))`` are the means over both
         directions.
@@ -190,6 +190,6 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def _commands(out: Path) -> str:
-    """What the recipe ran, each command once; paths from the repository, the output folder as $OUT."""
+    """Commands that the recipe ran, each once; paths from the repository, the output folder as $OUT."""
     text = (out / "commands.sh").read_text(encoding="utf-8").replace(str(out), "$OUT").replace(f"{ROOT}/", "")
     return "\n".join(dict.fromkeys(text.splitlines()))

@@ -37,7 +37,7 @@ class Benchmark(table.Benchmark):
 
     @property
     def scoring(self) -> Scoring:
-        """Its official metric."""
+        """The official metric."""
         return SCORINGS[self.metric]
 
 

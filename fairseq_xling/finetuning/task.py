@@ -199,7 +199,7 @@ class FinetuneTask(BatchingTask):
             self.complete_folder(sorted(Path(folder).iterdir()))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint remembers of the fine-tuning, for the reports."""
+        """Settings of the fine-tuning that a checkpoint keeps, for the reports."""
         return {
             "finetuning": {
                 "benchmark": self.cfg.benchmark,
@@ -212,10 +212,10 @@ class FinetuneTask(BatchingTask):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to restore: all of it follows from the options."""
+        """Restore nothing: all of it follows from the options."""
 
     def _check_folder(self) -> None:
-        """A checkpoint in ``--save-dir`` is gone on with, so it must be of the same fine-tuning.
+        """Refuse a checkpoint of another fine-tuning in ``--save-dir``: the training would continue from it.
 
         Raises:
             UserError: it is of another, or of the model to fine-tune itself.

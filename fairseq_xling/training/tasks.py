@@ -1,4 +1,4 @@
-"""What the tasks share: batches, a complete checkpoint folder; and on a data-bin options and dictionary."""
+"""Base classes of the tasks: batches, a complete checkpoint folder; and on a data-bin options and dictionary."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from .batches import MeasuredBatchIterator
 
 @dataclass
 class BatchingTaskConfig(FairseqDataclass):
-    """What every task has to know of the training."""
+    """Options of the training that every task needs."""
 
     seed: int = II("common.seed")
     save_dir: str = II("checkpoint.save_dir")
@@ -129,7 +129,7 @@ class BatchingTask(FairseqTask):
                 _copy_whole(file, Path(self.cfg.save_dir) / file.name)
 
     def writes_folder(self) -> bool:
-        """Whether this process is the one that writes into ``--save-dir``."""
+        """Test whether this process is the one that writes into ``--save-dir``."""
         return Path(self.cfg.save_dir).is_dir() and (not dist.is_initialized() or dist.get_rank() == 0)
 
 
