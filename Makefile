@@ -1,4 +1,4 @@
-# make demo | test | check | bench: each sets up its own environment in .venv first, once.
+# make demo | test | check | bench | docs: each sets up its own environment in .venv first, once.
 #
 #   PYTHON=python3.12   the interpreter for .venv (default: the first of python3.11, python3.12 that runs)
 #   FAST=1              leave out the tests marked slow
@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: setup demo test check lint bench clean
+.PHONY: setup demo test check lint bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,10 @@ bench: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/throughput.py --out out/bench $(ARGS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/weam.py --out out/bench-weam $(ARGS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/memory.py --out out/bench-memory $(ARGS)
+
+# what the pages say of benchmarks is made from their table
+docs: setup
+	PYTHONPATH=. $(BIN)/python docs/generate.py
 
 clean:
 	rm -rf $(VENV) build out *.egg-info .pytest_cache .mypy_cache .ruff_cache

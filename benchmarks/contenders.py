@@ -27,7 +27,7 @@ logging.disable(logging.WARNING)
 
 @dataclass
 class Shape:
-    """What all contenders have in common."""
+    """Settings that all contenders have in common."""
 
     layers: int = 6
     width: int = 512
@@ -58,7 +58,7 @@ class Sample:
 
 
 class Contender(ABC):
-    """Something that trains and can be stopped after every few updates."""
+    """A training that can be stopped after every few updates."""
 
     def measure(self, updates: int) -> Sample:
         """Make ``updates`` whole updates: read data, forward, backward, clip, Adam."""
@@ -204,7 +204,7 @@ class Transformers(Contender):
         try:
             self.allowed.acquire()
             self.trainer.train()
-        except BaseException as error:  # handed over to the waiting thread
+        except BaseException as error:  # raised again in the waiting thread
             self.failure = error
             self.done.release()
 

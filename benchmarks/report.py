@@ -1,4 +1,4 @@
-"""What every benchmark shares: its tables, and ``results.json`` and ``report.md`` with the machine and the commit."""
+"""Tables of the benchmarks, and ``results.json`` and ``report.md`` with the machine and the commit."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ __all__ = ["UserError", "unreadable_checkpoint"]
 
 
 def unreadable_checkpoint(path: str | os.PathLike[str], error: Exception) -> UserError:
-    """What to tell the user of a file that cannot be read as a model."""
+    """The error for a file that cannot be read as a model."""
     text = str(error)
     # torch's message advises to give up safe loading; its reason comes later
     refused = re.search(r"WeightsUnpickler error:\s*(.+)", text)

@@ -16,7 +16,7 @@ COMMANDS = {
     "align": (".alignment.cli:align", "Align the words of sentence pairs."),
     "encode": (".commands:encode", "Turn raw text into pieces for fairseq-preprocess."),
     "convert": ("fairseq_xling.interop.cli:convert", "Convert checkpoints between fairseq and transformers."),
-    "eval": ("fairseq_xling.evaluation.cli:evaluate", "Evaluate a checkpoint."),
+    "eval": (".evaluation.cli:evaluate", "Evaluate a checkpoint."),
     "report": ("fairseq_xling.evaluation.tables.cli:report", "Put results into the papers' tables."),
     "plot": ("fairseq_xling.evaluation.plot:plot", "Draw training curves and results."),
     "user-dir": (".doctor:user_dir", "Print the folder for fairseq's --user-dir."),

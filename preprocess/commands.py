@@ -35,7 +35,7 @@ def parse_columns(text: str | None, pair: tuple[str, str] | None) -> list[int]:
 def _tokeniser(
     model: str | None, wordpiece: str | None, lowercase: bool, fastbpe: str | None, fastbpe_vocab: str | None
 ) -> encoding.Tokeniser:
-    """What the options of ``xling encode`` name. Raises UserError unless it is one tokeniser."""
+    """The tokeniser that the options of ``xling encode`` name. Raises UserError unless it is one tokeniser."""
     given = {"--model": model, "--wordpiece": wordpiece, "--fastbpe": fastbpe}
     named = [option for option, value in given.items() if value]
     if len(named) != 1:

@@ -51,7 +51,7 @@ class Encoder(Protocol):
         """One string of pieces for each line."""
 
     def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
-        """For each line its pieces, and where the characters of the line begin and end that each stands for."""
+        """Pieces of each line, and where the characters of the line begin and end that each stands for."""
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Stats:
 
 @dataclass
 class Result:
-    """What ``encode_files`` wrote: counts by output path, pairs dropped for an empty side, links between pieces."""
+    """Counts of ``encode_files``: by output path, pairs dropped for an empty side, links between pieces."""
 
     files: dict[str, Stats]
     num_dropped: int = 0
@@ -129,7 +129,7 @@ _encoders: list[Encoder] = []  # one for each side; of this worker process
 
 
 def make_encoders(tokeniser: Tokeniser, number: int) -> Sequence[Encoder]:
-    """That many encoders over one model. Raises UserError if a file of it is missing or wrong."""
+    """Encoders over one model, ``number`` of them. Raises UserError if a file of it is missing or wrong."""
     if isinstance(tokeniser, WordPieceFiles | FastBPEFiles):
         return tokeniser.encoders(number)
     model = spm.load(str(tokeniser))
@@ -137,7 +137,7 @@ def make_encoders(tokeniser: Tokeniser, number: int) -> Sequence[Encoder]:
 
 
 def _start_worker(tokeniser: Tokeniser, num_columns: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent process, which ends this one
     _encoders[:] = make_encoders(tokeniser, num_columns)
 
 

@@ -93,7 +93,7 @@ class FastBPEEncoder:
         return [" ".join(self._pieces(line.split())) for line in lines]
 
     def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
-        """For each line its pieces, and where the characters of the line begin and end that each stands for."""
+        """Pieces of each line, and where the characters of the line begin and end that each stands for."""
         rows = []
         for line in lines:
             pieces: list[str] = []
@@ -126,13 +126,13 @@ class FastBPEEncoder:
 
 @dataclass(frozen=True)
 class FastBPEFiles:
-    """What ``xling encode --fastbpe`` and ``--fastbpe-vocab`` name; every worker process makes its encoders from it."""
+    """Files that ``--fastbpe`` and ``--fastbpe-vocab`` name; every worker process makes its encoders from them."""
 
     codes: str
     vocab: str | None = None
 
     def encoders(self, number: int) -> list[FastBPEEncoder]:
-        """That many encoders. Raises UserError."""
+        """Encoders, ``number`` of them. Raises UserError."""
         codes = read_codes(self.codes)
         vocabulary = frozenset(token for token, _ in read_vocabulary(self.vocab)) if self.vocab else None
         return [FastBPEEncoder(codes, vocabulary) for _ in range(number)]

@@ -63,7 +63,7 @@ def with_links(
 
 
 def _lengths(row: Sequence[object], number: int, rest: Iterable[Sequence[object]]) -> list[int]:
-    """How many entries each column has: ``row`` is the first, number ``number``, in which one is missing."""
+    """Number of entries of each column: ``row`` is the first, number ``number``, in which one is missing."""
     lengths = [number - (entry is None) for entry in row]
     for row in rest:
         lengths = [length + (entry is not None) for length, entry in zip(lengths, row, strict=True)]

@@ -27,7 +27,7 @@ def load(path: str) -> sentencepiece.SentencePieceProcessor:
 
 
 def from_bytes(proto: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
-    """As ``load``, from the bytes of a model file; ``name`` stands in the messages."""
+    """Load a model, as ``load``, from the bytes of its file; ``name`` stands in the messages."""
     try:
         model = sentencepiece.SentencePieceProcessor(model_proto=proto)
     except RuntimeError as error:
@@ -76,7 +76,7 @@ class PieceEncoder:
         return result
 
     def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
-        """For each line its pieces, those of ``encode``, and the characters of the line as given that each stands for.
+        """Pieces of each line, those of ``encode``, and the characters of the line as given that each stands for.
 
         A piece has the characters from its begin to before its end: none for a mark of a word's beginning that stands
         alone where no space is. The pieces that normalisation makes of one character all have that character.
@@ -112,7 +112,7 @@ class PieceEncoder:
 
 
 def _positions(line: str) -> list[int]:
-    """Where each character of ``squeeze(line)`` stands in the line, and where its end does."""
+    """Positions in the line of each character of ``squeeze(line)``, and of its end."""
     positions: list[int] = []
     end = 0
     for match in re.finditer(r"\S+", line):

@@ -36,7 +36,7 @@ Advance = Callable[[int], object]
 
 
 def squeeze(line: str) -> str:
-    """Every run of Unicode white space becomes one space, none at the ends, as fairseq's tokenizer does.
+    """Turn every run of Unicode white space into one space, none at the ends, as fairseq's tokenizer does.
 
     SentencePiece would keep U+0085 and others as (unknown) characters, and fairseq would then drop them.
     """

@@ -34,7 +34,7 @@ _WHITE_SPACE = re.compile(r"\s")
 
 @dataclass(frozen=True)
 class Options:
-    """How BERT normalises text, under the names of ``tokenizer_config.json``. ``strip_accents`` None: as ``do_lower_case``."""
+    """Normalisation of text in BERT, by the names of ``tokenizer_config.json``; ``strip_accents`` None: as ``do_lower_case``."""
 
     do_lower_case: bool = False
     strip_accents: bool | None = None
@@ -42,7 +42,7 @@ class Options:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
-        """Those of ``values`` that there are."""
+        """Options that ``values`` names; others of its keys are ignored."""
         return cls(**{name: values[name] for name in asdict(cls()) if name in values})
 
     def write(self, folder: Path) -> None:
@@ -209,7 +209,7 @@ class WordPieceEncoder:
         return [" ".join(self._pieces(line, encoding)) for line, encoding in zip(lines, encodings, strict=True)]
 
     def encode_spans(self, lines: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
-        """For each line its pieces, and where the characters of the line begin and end that each stands for.
+        """Pieces of each line, and where the characters of the line begin and end that each stands for.
 
         White space and what normalisation deletes belong to no piece.
         """
@@ -239,13 +239,13 @@ class WordPieceEncoder:
 
 @dataclass(frozen=True)
 class WordPieceFiles:
-    """What ``xling encode --wordpiece`` names; every worker process makes its encoders from it."""
+    """The vocabulary that ``--wordpiece`` names; every worker process makes its encoders from it."""
 
     vocab: str
     lowercase: bool = False
 
     def encoders(self, number: int) -> list[WordPieceEncoder]:
-        """That many encoders over one model. Raises UserError."""
+        """Encoders over one model, ``number`` of them. Raises UserError."""
         model = load(self.vocab, self.lowercase)
         model.backend  # noqa: B018  # a missing library shows here
         return [WordPieceEncoder(model) for _ in range(number)]

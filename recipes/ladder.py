@@ -36,17 +36,18 @@ class Ladder:
         """Add what ``xling eval tatoeba`` left in a folder, at every layer.
 
         The metrics are ``retrieval_acc_<a>_<b>`` for each direction of a pair, and ``retrieval_acc_xx_en`` and
-        ``retrieval_acc_en_xx``, averages over the pairs with English.
+        ``retrieval_acc_en_xx``, averages over the pairs with English; with ``--centre`` the same names with ``_centred``.
         """
         evaluation = read_results(folder)
         for entry in evaluation["rows"]:
-            if entry["pair"] == "average" and entry["metric"] in RETRIEVAL:
+            if entry["pair"] == "average" and entry["metric"].removesuffix("_centred") in RETRIEVAL:
                 self.add(row, entry["metric"], entry["value"], layer=entry["layer"], seed=seed, **axes)
         for test_set in evaluation["test_sets"]:
-            for direction, values in test_set["accuracy"].items():
-                metric = f"retrieval_acc_{direction.replace('->', '_')}"
-                for layer, value in enumerate(values):
-                    self.add(row, metric, value, layer=layer, seed=seed, **axes)
+            for kind in ("", "_centred"):
+                for direction, values in test_set.get(f"accuracy{kind}", {}).items():
+                    metric = f"retrieval_acc_{direction.replace('->', '_')}{kind}"
+                    for layer, value in enumerate(values):
+                        self.add(row, metric, value, layer=layer, seed=seed, **axes)
 
     @property
     def seeds(self) -> list[int]:
@@ -54,7 +55,7 @@ class Ladder:
         return sorted({entry["seed"] for entry in self.entries} - {None})
 
     def values(self, **where: Any) -> list[float]:
-        """Values of the entries with these axes, one for each run: seed, and fine-tuning seed (``tuning_seed``) if there is one.
+        """Values of the entries with these axes, one for each run (seed, and ``tuning_seed`` of a fine-tuning).
 
         ``values(row="tlm", layer=3, metric=("retrieval_acc_xx_en", "retrieval_acc_en_xx"))`` are the means over both
         directions.
@@ -189,6 +190,6 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def _commands(out: Path) -> str:
-    """What the recipe ran, each command once; paths from the repository, the output folder as $OUT."""
+    """Commands that the recipe ran, each once; paths from the repository, the output folder as $OUT."""
     text = (out / "commands.sh").read_text(encoding="utf-8").replace(str(out), "$OUT").replace(f"{ROOT}/", "")
     return "\n".join(dict.fromkeys(text.splitlines()))

@@ -1,4 +1,4 @@
-"""What fairseq 0.12.3 needs on current PyTorch and NumPy, on the CPU, in bf16, and to keep a long run safe.
+"""Shims that fairseq 0.12.3 needs on current PyTorch and NumPy, on the CPU, in bf16, and to keep a long run safe.
 
 One small shim per cause. Each states its cause, touches only what the cause needs, does nothing where the cause is
 absent, can be applied twice, and has a test in ``tests/compat`` that fails without it. fairseq itself stays unmodified.

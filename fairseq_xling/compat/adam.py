@@ -70,7 +70,7 @@ def _step(state: dict[Tensor, dict[str, Any]], group: dict[str, Any]) -> None:
 
 
 def _is_plain(parameter: Tensor) -> bool:
-    """Whether the kernel can take it: fp32, dense and on the CPU."""
+    """Test whether the kernel can take it: fp32, dense and on the CPU."""
     gradient = parameter.grad
     assert gradient is not None
     return (

@@ -29,7 +29,7 @@ def _user_error(error: BaseException | None) -> UserError | None:
 
 
 def _message(error: Exception, save_dir: str) -> str | None:
-    """What to tell the user, or None if ``error`` is not theirs."""
+    """The message for the user, or None if ``error`` is not theirs."""
     user_error = _user_error(error)
     if user_error is not None:
         # torch raises an error of a loading process again, of the same type, with the whole traceback as its message

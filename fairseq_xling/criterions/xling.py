@@ -48,7 +48,7 @@ class XlingCriterion(FairseqCriterion):
             self._normalisers = self._num_left = None
 
     def _mean_normalisers(self, samples: Sequence[dict[str, Any] | None]) -> dict[str, Normaliser]:
-        """What a micro-batch of the update holds of each term on average; 1 where none holds anything."""
+        """Mean normaliser of each term over the micro-batches of the update; 1 where none holds anything."""
         sums = {term.name: 0 for objective in self.objectives.values() for term in objective.terms}
         for name, objective in self.objectives.items():
             for sample in samples:
@@ -75,7 +75,7 @@ class XlingCriterion(FairseqCriterion):
 
     @property
     def runs_again(self) -> bool:
-        """Whether the latest micro-batch had been run before: fairseq repeats an update to find where a NaN comes from."""
+        """True if the latest micro-batch had been run before: fairseq repeats an update to find where a NaN comes from."""
         return self._num_left is not None and self._num_left < 0
 
     def forward(

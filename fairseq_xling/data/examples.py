@@ -1,4 +1,4 @@
-"""From a source's items to training examples, and the batches of an epoch."""
+"""Training examples from a source's items, and the batches of an epoch."""
 
 from __future__ import annotations
 

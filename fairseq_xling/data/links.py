@@ -82,12 +82,12 @@ class Links:
 
 
 def links_prefix(shard: Path, pair: Pair, split: str) -> Path:
-    """Where the links of a pair lie, without ``.bin`` and ``.idx``."""
+    """Path of the links of a pair, without ``.bin`` and ``.idx``."""
     return shard / "para" / str(pair) / f"{split}.align.{pair}"
 
 
 def has_links(shard: Path, pair: Pair, split: str) -> bool:
-    """Whether a pair has links; one file without the other counts too: that is an error, not a pair without them."""
+    """Test whether a pair has links; one file without the other counts too: that is an error, not a pair without them."""
     prefix = links_prefix(shard, pair, split)
     return any(os.path.exists(f"{prefix}.{kind}") for kind in ("idx", "bin"))
 

@@ -101,7 +101,7 @@ class Parallel:
         return x[:keep_x], y[:keep_y], self.pairs[group]
 
     def kept(self, x: Lengths, y: Lengths) -> tuple[Lengths, Lengths]:
-        """How much of two sentences of the given lengths is kept."""
+        """Lengths that are kept of two sentences of the given lengths."""
         return fair_lengths(x, y, self.max_positions, self.separators)
 
     def example_sizes(self, kept_x: np.ndarray, kept_y: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def language_counts(sizes: np.ndarray, alpha: float) -> np.ndarray:
-    """How many examples of each language one epoch draws.
+    """Number of examples of each language that one epoch draws.
 
     Args:
         sizes: (L,) number of examples n_i of each language.

@@ -23,7 +23,7 @@ PACKAGES = ("fairseq_xling", "fairseq-fixed", "torch", "numpy", "sentencepiece")
 def provenance(
     *, model: LoadedModel | None = None, data: Iterable[str | Path] = (), seed: int | None = None
 ) -> dict[str, Any]:
-    """What a number depends on, for results.json.
+    """Everything a number depends on, for results.json.
 
     Args:
         model: the evaluated model.

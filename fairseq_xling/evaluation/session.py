@@ -1,4 +1,4 @@
-"""What every evaluation of a model does around its own work: from the flags to a model, from the scores to files.
+"""Steps that every evaluation of a model shares: from the flags to a model, from the scores to files.
 
 An evaluation reads its test data first and opens its session then, so that wrong input ends before a model is loaded; it
 makes the folder once the model is known to fit::
@@ -129,7 +129,7 @@ class Session:
 
 
 def choose_device(device: str, fp16: bool = False) -> str:
-    """``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+    """The device, ``cpu`` or ``cuda``, that ``auto``, ``cpu`` or ``cuda`` asks for.
 
     Raises:
         UserError: there is no CUDA device, or ``--fp16`` is to run without one.

@@ -24,7 +24,7 @@ class FinetuneDataset(FairseqDataset):
         self.sizes = examples.sizes
 
     def set_epoch(self, epoch: int) -> None:
-        """Nothing depends on the epoch but the batches."""
+        """Do nothing: of all, only the batches depend on the epoch."""
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:

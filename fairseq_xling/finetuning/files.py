@@ -1,4 +1,4 @@
-"""Which file holds which language: found by the names of the benchmark's files, or told one by one."""
+"""Finding the file of each language: by the names of the benchmark's files, or told one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIX = f"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 
 
 class Option(NamedTuple):
-    """What the user said, and where: a flag or a recipe's variable, for messages."""
+    """Value that the user gave, and the flag or the recipe's variable it was given by, for messages."""
 
     name: str
     value: str | None

@@ -1,4 +1,4 @@
-"""How a task is put to the encoder: from records to rows of tokens, from states to predictions and scores.
+"""Interface of a task to the encoder: from records to rows of tokens, from states to predictions and scores.
 
 Axes: R rows of a batch, T tokens, M marked positions, N examples, K sums of the metric.
 """

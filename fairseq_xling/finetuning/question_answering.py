@@ -64,7 +64,7 @@ class ReadQuestion(Question):
 
 
 def _core(text: str) -> tuple[int, int]:
-    """Where a text without the white space around it begins and ends."""
+    """Begin and end of a text without the white space around it."""
     match = _CORE.fullmatch(text)
     assert match is not None
     return match.span(1)
@@ -120,7 +120,7 @@ class QuestionAnswering(Formulation):
         return 2
 
     def rows(self, records: Iterable[Question], train: bool) -> Iterator[tuple[list[Row], Any]]:
-        """In training each window is an example of its own, else a question with all its windows is one."""
+        """Yield each window as an example of its own in training, else a question with all its windows as one."""
         iterator = iter(records)
         contexts: dict[str, Pieces] = {}
         while chunk := list(islice(iterator, _CHUNK)):

@@ -22,7 +22,7 @@ def similarities(x: Tensor, y: Tensor, false_negatives: Tensor, scale: float, th
 
 
 def shared_sentences(left: Tensor, right: Tensor) -> Tensor:
-    """Which pairs have a sentence in common, on whatever side: they may translate each other, so they are no negatives.
+    """Mark pairs with a sentence in common, on whatever side: they may translate each other, so they are no negatives.
 
     Args:
         left: (B,) numbers of the sentences, equal for identical ones.

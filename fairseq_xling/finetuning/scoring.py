@@ -94,3 +94,6 @@ MLQA = Scoring(
 )
 ENTITIES = Scoring(("f1", "precision", "recall"), 4, _count_entities, lambda sums: _f1(*sums[1:]))
 POS = Scoring(("f1", "accuracy"), 5, _count_pos, lambda sums: (_f1(*sums[2:])[0], 100 * sums[1] / sums[0]))
+
+# a benchmark's `metric` -> what it is
+SCORINGS = {"accuracy": ACCURACY, "squad": SQUAD, "mlqa": MLQA, "entities": ENTITIES, "pos": POS}

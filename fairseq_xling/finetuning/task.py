@@ -214,7 +214,7 @@ class FinetuneTask(BatchingTask):
         return {**super().state_dict(), "finetuning": finetuning}
 
     def check_start(self, flag: str, checkpoint: Path | None, model: XlingModel) -> None:
-        """Require besides that a checkpoint in ``--save-dir``, which is gone on with, is of the same fine-tuning.
+        """Require besides that a checkpoint in ``--save-dir``, from which training would continue, is of the same fine-tuning.
 
         Raises:
             UserError: it is of another.

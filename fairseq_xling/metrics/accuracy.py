@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many labels are right; add two to get those of both parts."""
+    """Number of right labels; add two to get those of both parts."""
 
     correct: int = 0
     count: int = 0
@@ -18,7 +18,7 @@ class Accuracy:
 
     @property
     def percent(self) -> float:
-        """Raises ZeroDivisionError if nothing was counted."""
+        """Share of right labels in percent. Raises ZeroDivisionError if nothing was counted."""
         return 100 * self.correct / self.count
 
 

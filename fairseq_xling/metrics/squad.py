@@ -73,6 +73,6 @@ def score_answer(prediction: str, answers: Sequence[str], normalize: Normalizer 
 
 
 def _token_f1(predicted: list[str], gold: list[str]) -> float:
-    """Of bags of tokens; 0 if they share none, even where both are empty, as in the official script."""
+    """F1 of bags of tokens; 0 if they share none, even where both are empty, as in the official script."""
     shared = (Counter(predicted) & Counter(gold)).total()
     return 2 * shared / (len(predicted) + len(gold)) if shared else 0.0

@@ -14,7 +14,7 @@ _SINGLE = ("SCONJ", "SYM")
 
 
 class Score(NamedTuple):
-    """In percent; 0 where the denominator is 0, as in conlleval."""
+    """Figures in percent; 0 where the denominator is 0, as in conlleval."""
 
     precision: float
     recall: float
@@ -48,7 +48,7 @@ class EntityCounts:
         return sorted({*self.true_positives, *self.false_positives, *self.false_negatives})
 
     def score(self, entity: str | None = None) -> Score:
-        """Of one type, or of all entities together (micro average: the figure the papers report)."""
+        """Score of one type, or of all entities together (micro average: the figure the papers report)."""
         true, wrong, missed = (
             counts.total() if entity is None else counts[entity]
             for counts in (self.true_positives, self.false_positives, self.false_negatives)

@@ -46,7 +46,7 @@ class EncoderInput:
     """numbers of the examples, where somebody names them"""
 
     def mask(self, pad: int) -> Tensor | None:
-        """What the attention is restricted to: bool (B, 1, 1 or T, T), True = visible."""
+        """Restriction of the attention: bool (B, 1, 1 or T, T), True = visible."""
         if self.visible is not None:
             return self.visible.unsqueeze(1)
         if not self.padded:

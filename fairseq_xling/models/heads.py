@@ -1,4 +1,4 @@
-"""What stands on the encoder: one registry for objectives, fine-tuning, evaluation and conversion. Axes: ... any, D width, C outputs, V vocabulary."""
+"""Heads on the encoder: one registry for objectives, fine-tuning, evaluation and conversion. Axes: ... any, D width, C outputs, V vocabulary."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class LMHead(Head):
 
 @register_head("exchange")
 class ExchangeHead(Head):
-    """What WEAM's cross-lingual prediction does before the output matrix (WEAM, Eq. 6 and 7)."""
+    """Layers of WEAM's cross-lingual prediction before the output matrix (WEAM, Eq. 6 and 7)."""
 
     def __init__(self, encoder: SentenceEncoder, cfg: XlingModelConfig):
         super().__init__()

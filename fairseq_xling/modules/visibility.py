@@ -1,4 +1,4 @@
-"""Who may attend to whom, for the objectives that restrict it.
+"""Visibility: which token may attend to which, for the objectives that restrict it.
 
 Axes: B batch, T tokens; a matrix (B, T, T) has the query in its rows and the key in its columns.
 """

@@ -1,4 +1,4 @@
-"""What every pre-training objective is: how its examples look, what the encoder sees of them, the heads and the terms of its loss."""
+"""Interface of every pre-training objective: how its examples look, what the encoder sees of them, the heads and the terms of its loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -84,7 +84,7 @@ class Objective(ABC):
         """Load what the objective needs besides the trained model, such as a teacher; once, when the model is built."""
 
     def precompute(self, model: XlingModel, batch: dict[str, Any]) -> dict[str, Any]:
-        """What of a batch must be computed before the pass, without gradient: by the model as it is, or by a teacher.
+        """Compute what a batch needs before the pass, without gradient: by the model as it is, or by a teacher.
 
         Returns:
             entries to add to the batch.
@@ -99,7 +99,7 @@ class Objective(ABC):
 
     @abstractmethod
     def normalisers(self, batch: dict[str, Any]) -> dict[str, int]:
-        """What the sum of each term's losses is divided by: how much of it the batch holds, 0 if nothing.
+        """Number that the sum of each term's losses is divided by: how much of it the batch holds, 0 if nothing.
 
         Known before the pass, because micro-batches and processes are added up by it: an update is the same however it is cut
         into them.

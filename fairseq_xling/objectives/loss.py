@@ -94,7 +94,7 @@ class _Weighed:
     num_groups: int
 
     def figures(self, values: Tensor, correct: Tensor | None, by_group: bool) -> TermLoss:
-        """What is logged of the term's losses (M,)."""
+        """Figures that are logged of the term's losses (M,)."""
         total = values.sum() if self.term.count else values.new_zeros(())
         table = None
         if by_group:

@@ -1,4 +1,4 @@
-"""What objectives that mask tokens and predict them share. Axes: B batch, T tokens, M predictions, D width."""
+"""Masked prediction, as far as several objectives share it. Axes: B batch, T tokens, M predictions, D width."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class MaskedObjective(Objective):
         return {"tokens": self.corrupt(tokens, predict, rng), "predict": predict, "target": tokens[predict]}
 
     def corrupt(self, tokens: np.ndarray, predict: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """How the chosen positions look in the input."""
+        """Replace the chosen positions in the input."""
         return corrupt(tokens, predict, self.symbols, rng, self.cfg.leave_unmasked_prob, self.cfg.random_token_prob)
 
     def collate(self, examples: list[Example]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What objectives on sentence pairs share: the pair as one sequence, the language of a ``<mask>``, the positions."""
+"""Parts that objectives on sentence pairs share: the pair as one sequence, the language of a ``<mask>``, the positions."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""What the loss of an objective is made of. Axes: M losses, G groups, D width."""
+"""Terms, of which the loss of an objective is made. Axes: M losses, G groups, D width."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class TermLoss:
-    """How a term fared on a batch, without gradient.
+    """Losses of a term on a batch, without gradient.
 
     Attributes:
         total: scalar, the sum of the losses.

@@ -118,7 +118,7 @@ class Weam(PairObjective):
 
 
 def positions_of_links(links: np.ndarray, length_first: int, swap: bool, separators: int) -> np.ndarray:
-    """Where the linked pieces stand in the joined pair.
+    """Positions of the linked pieces in the joined pair.
 
     Args:
         links: (P, 2) pieces of x and of y.

@@ -35,7 +35,9 @@ class WordAlignmentConfig(FairseqDataclass):
 
     initial_model: Optional[str] = field(
         default=None,
-        metadata={"help": "checkpoint of the initial model, which word_alignment's states must not stray from"},
+        metadata={
+            "help": "checkpoint of the initial model, near whose states word_alignment keeps those of the anchor language"
+        },
     )
     anchor_language: str = field(
         default="en", metadata={"help": "language whose states word_alignment holds to the initial model's"}
@@ -43,7 +45,7 @@ class WordAlignmentConfig(FairseqDataclass):
 
 
 class WordAlignment(Objective):
-    """Brings the states of aligned words together, without letting those of the anchor language stray."""
+    """Brings the states of aligned words together, and keeps those of the anchor language near the initial model's."""
 
     name = "word_alignment"
     config = WordAlignmentConfig

@@ -1,4 +1,4 @@
-"""How a mix of objectives becomes a fairseq task and criterion with the objectives' options."""
+"""Registration of a mix of objectives as a fairseq task and criterion with the objectives' options."""
 
 from __future__ import annotations
 

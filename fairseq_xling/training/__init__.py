@@ -1,1 +1,1 @@
-"""What every task shares: options, batches, the checkpoint folder, what the log says of speed."""
+"""Parts that every task shares: options, batches, the checkpoint folder, the log of speed."""

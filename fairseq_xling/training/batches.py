@@ -33,8 +33,9 @@ class DataWait:
 def _measured(batches: Iterator[Any], count: int) -> Iterator[Any]:
     """The next ``count`` of ``batches``, each waited for on the clock of `DataWait`.
 
-    The loader is released with its last batch. fairseq never asks it for one more and holds it in a reference cycle;
-    collected as such, its worker processes miss their farewell and are waited for, five seconds each.
+    The loader is released with its last batch. fairseq never asks it for one more and holds it in a reference cycle. If it
+    is freed only when that cycle is collected, its worker processes are not told to end, and each is waited for until a
+    time-out of five seconds.
     """
     for left in reversed(range(count)):
         start = time.perf_counter()

@@ -23,7 +23,7 @@ from .folder import check_folder, complete_folder, hold, in_first_process
 
 @dataclass
 class BatchingTaskConfig(FairseqDataclass):
-    """What every task has to know of the training."""
+    """Options of the training that every task needs."""
 
     seed: int = II("common.seed")
     save_dir: str = II("checkpoint.save_dir")

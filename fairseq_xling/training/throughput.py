@@ -1,4 +1,4 @@
-"""What the training log says about speed: real tokens per second, padding, waiting for data, MFU."""
+"""Speed in the training log: real tokens per second, padding, waiting for data, MFU."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def encoder_flops(model: XlingModel, batch: EncoderInput, num_layers: int) -> in
 
 
 def count_work(model: XlingModel, inputs: Sequence[EncoderInput], num_layers: int | None = None) -> dict[str, int]:
-    """What `log_throughput` needs to know of the encoder's work: ``ntokens`` (real ones), ``cells`` (with padding) and ``flops``."""
+    """Count the encoder's work for `log_throughput`: ``ntokens`` (real ones), ``cells`` (with padding) and ``flops``."""
     layers = model.cfg.encoder_layers if num_layers is None else num_layers
     return {
         "ntokens": sum(batch.num_tokens or 0 for batch in inputs),

@@ -28,7 +28,7 @@ class Aligner(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What its result depends on besides the text, as JSON."""
+        """Everything its result depends on besides the text, as JSON."""
 
     @abstractmethod
     def train(self, shards: Sequence[Path], model: Path, direction: str) -> None:

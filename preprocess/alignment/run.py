@@ -30,7 +30,7 @@ SHARD_CHARACTERS = 1 << 23
 
 @dataclass(frozen=True)
 class Bitext:
-    """Where the sentence pairs are: as for ``encode_files``; with ``pretokenized``, spaces separate their words."""
+    """Files of the sentence pairs, as for ``encode_files``; with ``pretokenized``, spaces separate their words."""
 
     pair: tuple[str, str]
     inputs: Sequence[str]
@@ -41,7 +41,7 @@ class Bitext:
 
 @dataclass
 class Result:
-    """What ``align_files`` wrote: number of links by output path, of pairs, and of those without a word on a side."""
+    """Counts of ``align_files``: links by output path, pairs, and pairs without a word on a side."""
 
     num_links: dict[str, int]
     num_pairs: int = 0
@@ -57,7 +57,7 @@ def align_files(
 ) -> Result:
     """Write ``output``.<lang> (words), one file of links for each direction and for each heuristic, all with a line a pair.
 
-    An interrupted run leaves its finished parts in ``output``.work; the same call goes on with them. The result does not
+    An interrupted run leaves its finished parts in ``output``.work, and the same call does the rest. The result does not
     depend on the number of workers.
 
     Raises:

@@ -52,7 +52,7 @@ def clear_work(folder: Path) -> None:
 
 
 def identity(path: str | Path) -> list[Any]:
-    """What tells whether a file is still the same: path, size, time of the last change."""
+    """Path, size and time of the last change, by which a file is known to be still the same."""
     status = os.stat(path)
     return [os.path.realpath(path), status.st_size, status.st_mtime_ns]
 

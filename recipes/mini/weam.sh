@@ -5,7 +5,7 @@
 #   recipes/mini/weam.sh [OUT]                       default OUT: out/mini/weam
 #   BUDGET=smoke recipes/mini/weam.sh                the whole chain in a few minutes, numbers without meaning
 #   SEEDS="1 2 3" ROWS="tlm weam word_alignment"     fewer or more of them (smoke: one seed)
-#   ALIGNER=fast_align recipes/mini/weam.sh          the original program instead of the embedded one (docs/align.md)
+#   ALIGNER=fast_align recipes/mini/weam.sh          the original program instead of the embedded one (docs/aligning-text.md)
 #
 # As in the paper (§3): one initial model, here a small one pre-trained by MMLM on both sides of the same text, then for each
 # row the same number of updates with batches of the same number of tokens, mask probability .3 and λ = 1 (word_alignment encodes

@@ -7,7 +7,7 @@
 #   OUT=out/weam/en-XX
 #   MBERT=folder                 mBERT in the layout of transformers (config.json, vocab.txt, weights); without it, it is downloaded
 #   OBJECTIVE=weam               or the baselines tlm and word_alignment, on the same data
-#   ALIGNER=fast_align           as the paper; embedded needs no program (docs/align.md)
+#   ALIGNER=fast_align           as the paper; embedded needs no program (docs/aligning-text.md)
 #   HEURISTIC=grow-diag-final-and LINKS=first        how links are combined and carried to pieces; the paper does not say
 #   MAX_LINES=<all>              take the first so many pairs only
 #   EUROPARL MBERT_HOME          where these are downloaded from, to use a mirror

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.cli import evaluate
 from fairseq_xling.evaluation.session import Session, choose_device
+from fairseq_xling_preprocess.evaluation.cli import evaluate
 
 SHARED = ["checkpoint", "out", "max_tokens", "device"]
 

@@ -45,9 +45,18 @@ def pieces_of(loaded, text):
 def test_windows(loaded, stride, max_positions):
     """Every piece is in a window; windows are the stride apart, and each shares half of itself with the next."""
     task = formulation(loaded, max_positions, stride=stride)
-    for length, question in itertools.product((1, 5, 17, 50, 51, 52, 53, 119, 200), (1, 7, 12)):
-        room = max_positions - 4 - question
-        windows = task._windows(length, question)
+    words = CONTEXT.split()
+    contexts = [" ".join(words[:number]) for number in range(1, len(words) + 1)]
+    lengths = [len(ids) for ids in loaded.encode_text(contexts)]
+    for question, context, length in (
+        (question, *context) for question in ("It?", CONTEXT) for context in zip(contexts, lengths, strict=True)
+    ):
+        room = max_positions - 4 - min(12, len(loaded.encode_text([question])[0]))
+        (example,) = build(task, [ask(words[0], context, question)])
+        windows = [
+            (begin, begin + len(row.positions) - 1)  # the first candidate is <s>
+            for begin, row in zip(example.record.windows, example.rows, strict=True)
+        ]
         assert windows[0][0] == 0
         assert windows[-1][1] == length
         covered = set().union(*(range(*window) for window in windows))

@@ -22,7 +22,7 @@ from fairseq_xling.finetuning.retrieval_loss import (
     similarities,
 )
 from fairseq_xling.interop.load import load_model
-from fairseq_xling.models.xling import _init_bert
+from fairseq_xling.models import XlingModel, XlingModelConfig
 from fairseq_xling_preprocess import spm, vocab
 from tests.helpers import BOS, EOS, PAD, gradients, make_model, random_sentences, small_data_bin, write_data_bin
 
@@ -297,11 +297,16 @@ def test_learns_on_real_sentences(multi30k, warmup, least):
     """From random weights, with and without the warm-up, held-out sentences find their translation among 32 (chance 3 %)."""
     torch.manual_seed(1)
     task = retrieval_task(multi30k, retrieval_warmup_updates=warmup)
-    model = make_model(task, layers=1, dim=64, heads=4)
-    model.apply(_init_bert)
-    for module in model.modules():
-        if isinstance(module, torch.nn.LayerNorm):
-            module.reset_parameters()
+    cfg = XlingModelConfig(
+        encoder_layers=1,
+        encoder_embed_dim=64,
+        encoder_ffn_embed_dim=128,
+        encoder_attention_heads=4,
+        dropout=0.0,
+        attention_dropout=0.0,
+        max_positions=task.cfg.max_positions,
+    )
+    model = XlingModel.build_model(cfg, task)
     criterion = RetrievalCriterion(task)
     for split in ("train", "valid"):
         task.load_dataset(split)

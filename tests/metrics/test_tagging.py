@@ -9,8 +9,8 @@ import seqeval.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairseq_xling.finetuning.readers.tagging import UPOS
 from fairseq_xling.metrics.tagging import EntityCounts, Score, count_entities, count_pos_runs
+from fairseq_xling_preprocess.benchmarks import UPOS
 
 ENTITY_TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 

@@ -47,6 +47,18 @@ def test_help_of_a_command_has_examples(command: str, capsys: pytest.CaptureFixt
     assert "doctor" in output or "$(xling user-dir)" in output or "--output" in output
 
 
+def test_help_of_the_evaluations_loads_no_model() -> None:
+    code = (
+        "import sys; from fairseq_xling_preprocess import cli\n"
+        "try: cli.main(['eval', *sys.argv[1:], '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'fairseq', 'fairseq_xling'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    for command in ([], ["xnli"]):
+        subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True)
+
+
 def test_offline_half_does_not_load_the_training_side() -> None:
     code = (
         "import sys; import fairseq_xling_preprocess.commands, fairseq_xling_preprocess.doctor\n"

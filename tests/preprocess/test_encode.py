@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -51,18 +54,27 @@ def test_many_processes_write_what_one_writes_in_order(
     assert decoded == [line.replace("，", ",") for path in inputs for line in lines_of(path)]
 
 
-def test_reading_stays_a_bounded_distance_ahead(model: str) -> None:
+def test_reading_stays_a_bounded_distance_ahead(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[int] = []  # chunks that were read and not yet written, at each write
     read = 0
 
-    def chunks() -> Iterator[list[encode.Record]]:
+    def chunks(records: Iterable[encode.Record]) -> Iterator[list[encode.Record]]:
         nonlocal read
-        for number in range(200):
+        for record in records:
             read += 1
-            yield [(f"Two dogs run. {number}",)]
+            yield [record]
 
-    for written, _ in enumerate(encode._encode_chunks(chunks(), model, 1, workers=2)):
-        assert read - written <= 4
-    assert written == 199
+    class Output(BytesIO):
+        def write(self, text: Any) -> int:
+            ahead.append(read - len(ahead))
+            return super().write(text)
+
+    monkeypatch.setattr(encode, "chunked", chunks)
+    monkeypatch.setattr(encode, "open_outputs", lambda paths: nullcontext([Output() for _ in paths]))
+    source = write(tmp_path / "text", *(f"Two dogs run. {number}" for number in range(200)))
+    encode.encode_files(model, [source], tmp_path / "out", workers=2)
+    assert len(ahead) == 200
+    assert max(ahead) <= 4
 
 
 def test_chunks_are_bounded_by_records_and_characters() -> None:

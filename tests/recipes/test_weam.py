@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Run
+from tests.pages import commands, page
 from tests.recipes.test_scripts import parse, training_commands
-
-PAGE = (ROOT / "docs" / "weam.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("target", ["de", "es", "zh"])
@@ -123,12 +122,11 @@ def test_mini(recipe: Callable[..., Run], shared_data: Path, tmp_path: Path) -> 
     assert (len(train), len(valid), len(set(valid) & set(train))) == (1500, 100, 0)
     assert all(5 < len(line.split()) < 61 for line in valid)
     report = (out / "report.md").read_text()
-    assert {path.name for path in out.glob("*.png")} == set(re.findall(r"\((\S+\.png)\)", report))
+    assert all(f"({picture.name})" in report for picture in out.glob("*.png"))
 
 
 @pytest.mark.slow
 def test_the_pages_commands_run(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
-    block = re.search(r"```bash\n(text=.*?)```", PAGE, re.DOTALL)
-    assert block is not None
-    assert "loss_weam_cross" in run_block(block[1]).log
+    (block,) = (block for block in commands(page("weam.md")) if block.startswith("text="))
+    assert "loss_weam_cross" in run_block(block).log
     assert (tmp_path / "out" / "weam-demo" / "checkpoints" / "checkpoint_last.pt").is_file()

@@ -90,7 +90,7 @@ def evaluate(
 def _notes(
     files: Sequence[Path], sides: list[list[PieceSentence]], pairs: Sequence[GoldPair], loaded: LoadedModel
 ) -> dict[str, int]:
-    """What was cut or cannot be encoded, counted and warned of."""
+    """Count what was cut or cannot be encoded, and warn of it."""
     where = ", ".join(map(str, dict.fromkeys(files)))
     sentences = [sentence for side in sides for sentence in side]
     kept = [[sentence.num_words - sentence.cut for sentence in side] for side in sides]

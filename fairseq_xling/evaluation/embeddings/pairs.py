@@ -113,7 +113,7 @@ def frequent_pairs(bitext: AlignedBitext, stop_words: Mapping[str, Set[str]]) ->
 
 
 class _Usable(dict[str, bool]):
-    """Whether a word counts, found out once for each word."""
+    """Word -> whether it counts, found out once for each word."""
 
     def __init__(self, stop_words: Set[str]) -> None:
         self._stop_words = stop_words

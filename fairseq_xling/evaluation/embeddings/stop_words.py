@@ -11,7 +11,7 @@ from ...errors import UserError
 
 
 def fold(word: str) -> str:
-    """How words are compared: without case, with one kind of apostrophe."""
+    """The form in which words are compared: without case, with one kind of apostrophe."""
     return word.casefold().replace("’", "'")
 
 

@@ -1,4 +1,4 @@
-"""Static word embeddings, how near partners are, and their projection to the plane.
+"""Static word embeddings, the similarity of partners, and their projection to the plane.
 
 Axes: n pairs, D width. The 2n words are in the order of the pairs: all first words, then all second ones.
 """
@@ -23,7 +23,7 @@ _SAME = 1e-9  # cosines that differ by less are equal but for rounding
 
 @dataclass(frozen=True)
 class Similarity:
-    """How near the partners are in the full space.
+    """Similarity of the partners in the full space.
 
     Attributes:
         cosine: (n,) of each pair.

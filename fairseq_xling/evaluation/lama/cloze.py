@@ -57,7 +57,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Source:
-    """What a reader found: the relations, the files, and the relations without a template, as ``corpus name``."""
+    """Relations that a reader found, their files, and the relations without a template, as ``corpus name``."""
 
     relations: list[Relation]
     files: list[Path]

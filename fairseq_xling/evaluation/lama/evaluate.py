@@ -26,7 +26,7 @@ ONE_RELATION = ("ConceptNet", "SQuAD")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """Result of `evaluate`.
 
     Attributes:
         relations: for each relation ``corpus``, ``relation``, ``type``, ``n`` (facts asked for), ``value`` (P@1 from 0 to
@@ -133,7 +133,7 @@ def _questions(
     common_vocabulary: Sequence[str] | None,
     left_out: Sequence[Counter[str]],
 ) -> list[list[_Question]]:
-    """For each relation the facts that can be asked for; the others are counted in ``left_out``."""
+    """Facts of each relation that can be asked for; the others are counted in ``left_out``."""
     words = list(dict.fromkeys(fact.object for relation in relations for fact in relation.facts))
     symbols = dict(zip(words, ClozeEncoder(loaded).objects(words), strict=True))
     known = words if common_vocabulary is None else common_vocabulary

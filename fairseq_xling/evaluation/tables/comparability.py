@@ -1,4 +1,4 @@
-"""What makes the rows of a table hard to compare."""
+"""Differences that make the rows of a table hard to compare."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ class Overview:
     rows: dict[str, tuple[tuple[float, ...] | None, ...]]
 
     def average(self, name: str) -> float | None:
-        """As XTREME and MetaXLM: over benchmarks, of F1 and EM first their mean; None if one benchmark is missing."""
+        """Mean over benchmarks as in XTREME and MetaXLM, of F1 and EM first their mean; None if one is missing."""
         return _mean([None if cell is None else fmean(cell) for cell in self.rows[name]])
 
     def main_average(self, name: str) -> float | None:
-        """As mPMR: over benchmarks, F1 alone where there is EM too; None if one benchmark is missing."""
+        """Mean over benchmarks as in mPMR, F1 alone where there is EM too; None if one is missing."""
         return _mean([None if cell is None else cell[0] for cell in self.rows[name]])
 
 
@@ -69,7 +69,7 @@ def transfer_gap(run: Run) -> float:
 
 
 def transfer_gaps(tables: Sequence[Table]) -> list[Gap]:
-    """Of all models that were fine-tuned on English and tested on English and other languages."""
+    """Gaps of all models that were fine-tuned on English and tested on English and other languages."""
     return [
         Gap(row.name, table.benchmark, len(row.runs), row.over_seeds(transfer_gap))
         for table in tables
@@ -81,7 +81,7 @@ def transfer_gaps(tables: Sequence[Table]) -> list[Gap]:
 
 
 def overviews(tables: Sequence[Table]) -> list[Overview]:
-    """One for each setting of fine-tuning in which several benchmarks were evaluated."""
+    """Overviews, one for each setting of fine-tuning in which several benchmarks were evaluated."""
     found: dict[str, list[tuple[Table, Block]]] = {}
     for table in tables:
         for block in table.blocks:

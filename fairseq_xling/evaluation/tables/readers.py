@@ -1,4 +1,4 @@
-"""What each evaluation writes, turned into runs."""
+"""Readers of what each evaluation writes, as runs."""
 
 from __future__ import annotations
 

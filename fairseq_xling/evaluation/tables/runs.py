@@ -1,4 +1,4 @@
-"""What a row of the tables is made of, whatever evaluation it comes from."""
+"""Runs, of which the rows of the tables are made, whatever evaluation they come from."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Run:
     files: tuple[Path, ...]
 
     def value(self, language: str, metric: str) -> float:
-        """In percent."""
+        """Score of a language in percent."""
         return self.scores[language][self.metrics.index(metric)]
 
     def average(self, metric: str) -> float:

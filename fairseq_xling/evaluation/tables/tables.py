@@ -21,7 +21,7 @@ AS_WRITTEN = ("lama",)
 
 @dataclass(frozen=True)
 class Statistic:
-    """Of one figure over the seeds: mean, sample standard deviation (None for one seed), value of the best seed."""
+    """One figure over the seeds: mean, sample standard deviation (None for one seed), value of the best seed."""
 
     mean: float
     deviation: float | None
@@ -51,13 +51,13 @@ class Row:
         return Statistic(fmean(values), stdev(values) if len(values) > 1 else None, figure(self.best))
 
     def score(self, language: str, metric: str) -> Statistic | None:
-        """Of one language, None where it was not evaluated."""
+        """Figure of one language, None where it was not evaluated."""
         if language not in self.runs[0].scores:
             return None
         return self.over_seeds(lambda run: run.value(language, metric))
 
     def average(self, metric: str) -> Statistic:
-        """Of the average over the languages: averaged over languages first, then over seeds (MetaXLM, §4.2)."""
+        """Figure of the average: over the languages first, then over the seeds (MetaXLM, §4.2)."""
         return self.over_seeds(lambda run: run.average(metric))
 
 
@@ -71,7 +71,7 @@ class Block:
 
     @property
     def transfer(self) -> bool:
-        """Whether it is the zero-shot transfer from English."""
+        """True for the zero-shot transfer from English."""
         return self.setting == TRANSFER + "en"
 
 
@@ -88,7 +88,7 @@ class Table:
 
     @property
     def rows(self) -> list[Row]:
-        """Of all blocks."""
+        """Rows of all blocks."""
         return [row for block in self.blocks for row in block.rows]
 
 

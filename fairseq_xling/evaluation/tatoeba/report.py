@@ -54,7 +54,7 @@ def render_report(results: dict[str, Any]) -> str:
 
 
 def _shown(results: dict[str, Any]) -> dict[str, str]:
-    """Which accuracies there are, the reported one first, and what their columns begin with."""
+    """Accuracies that there are, the reported one first -> what their columns begin with."""
     return {CENTRED: "centred ", PLAIN: "plain "} if results["settings"]["centre"] else {PLAIN: ""}
 
 

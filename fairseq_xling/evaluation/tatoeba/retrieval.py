@@ -74,7 +74,7 @@ def neighbour_means(
 
 
 def num_blocks(size_x: int, size_y: int, score: str, block: int = BLOCK) -> int:
-    """How many blocks `best_matches` computes, for a progress bar."""
+    """Number of blocks that `best_matches` computes, for a progress bar."""
     return -(-size_x // block) * -(-size_y // block) * (2 if score == "margin" else 1)
 
 

@@ -13,17 +13,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
+from fairseq_xling_preprocess.benchmarks import UPOS
 from fairseq_xling_preprocess.text import read_lines
 
 from ...metrics.iob import TAG, to_iob2
 from .malformed import malformed, shorten
 
 logger = logging.getLogger(__name__)
-
-# fmt: off
-UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ",
-        "SYM", "VERB", "X")
-# fmt: on
 _UPOS_TAG = re.compile("|".join(UPOS))
 _ABSA_TAG = re.compile(r"O|T-(?:POS|NEG|NEU)")
 _LANGUAGE = re.compile(r"[a-z]+(?:-[a-z]+)*:")

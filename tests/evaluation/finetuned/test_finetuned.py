@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation import cli
 from fairseq_xling.finetuning.benchmarks import BENCHMARKS
 from fairseq_xling.finetuning.formulations import FORMULATIONS
 from fairseq_xling.interop.labels import LABELS
@@ -21,6 +20,7 @@ from fairseq_xling.metrics.mlqa import normalizer_of
 from fairseq_xling.metrics.squad import score_answer
 from fairseq_xling.models.heads import HEADS
 from fairseq_xling_preprocess.cli import main
+from fairseq_xling_preprocess.evaluation import cli
 
 LABELS_OF = {"sequence": ["0", "1"], "token": ["O", "B-LOC", "I-LOC"], "span": None}
 PAIRS = [("The river flows.", "The old town.", "0"), ("Two dogs run.", "Deux chiens courent.", "1")] * 3
@@ -89,7 +89,7 @@ def predictions(out: Path, language: str) -> list:
 
 
 def test_every_benchmark_has_its_command():
-    assert set(cli.BENCHMARKS) == set(BENCHMARKS)
+    assert set(BENCHMARKS) <= set(cli.evaluate.commands)
     assert {benchmark.task for benchmark in BENCHMARKS.values()} == set(FORMULATIONS)
     assert {formulation.head for formulation in FORMULATIONS.values()} <= set(HEADS)
 

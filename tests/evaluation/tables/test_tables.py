@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from fairseq_xling.errors import UserError
-from fairseq_xling.evaluation.cli import BENCHMARKS as COMMANDS
 from fairseq_xling.evaluation.tables.collect import collect
 from fairseq_xling.evaluation.tables.comparability import find_warnings
 from fairseq_xling.evaluation.tables.overview import overviews, transfer_gaps
@@ -456,7 +455,3 @@ def test_plain_and_centred_retrieval_are_blocks_of_their_own(tmp_path):
         ["b", "1", "50.0 / 75.0"],
     ]
     assert [row[:3] for row in section(report, "### Layer 1 of 1, cosine, centred")[1:]] == [["a", "1", "60.0 / 80.0"]]
-
-
-def test_every_benchmark_of_xling_eval_has_an_order():
-    assert set(COMMANDS) == set(BENCHMARKS)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..benchmarks import BENCHMARKS
 from .options import checkpoint_option, device_option, fp16_option, layer_option, max_tokens_option, out_option
 
 
@@ -42,7 +43,7 @@ def tatoeba(**flags: Any) -> None:
       xling eval tatoeba --checkpoint out/checkpoint_best.pt --data tatoeba/v1 --xtreme --out out/xtreme
       xling eval tatoeba --checkpoint xlmr.base --pair de-en=val.de.gz,val.en.gz --out out/retrieval
     """
-    from .tatoeba.run import run
+    from fairseq_xling.evaluation.tatoeba.run import run
 
     run(**flags)
 
@@ -72,7 +73,7 @@ def lama(**flags: Any) -> None:
       xling eval lama --checkpoint out/checkpoint_best.pt --data LAMA/data --out out/lama
       xling eval lama --checkpoint xlmr.base --data mpararel_reviewed --languages de,en --out out/mpararel
     """
-    from .lama.run import run
+    from fairseq_xling.evaluation.lama.run import run
 
     run(**flags)
 
@@ -137,27 +138,11 @@ def alignment(
       xling eval alignment --checkpoint out --format tsv --set en-it=dev.en-it.tsv --set en-es=dev.en-es.tsv \\
         --method argmax --method ot --out out/alignment
     """
-    from .alignment.aligners import AlignerOptions
-    from .alignment.run import run
+    from fairseq_xling.evaluation.alignment.aligners import AlignerOptions
+    from fairseq_xling.evaluation.alignment.run import run
 
     options = AlignerOptions(itermax_iterations, itermax_discount, softmax_threshold, ot_iterations, ot_entropy)
     run(options=options, **flags)
-
-
-BENCHMARKS = {
-    "xnli": "Natural language inference: accuracy.",
-    "pawsx": "Paraphrase identification: accuracy.",
-    "amazon": "Polarity of reviews by language and domain: accuracy.",
-    "squad": "Question answering: F1 and exact match.",
-    "mlqa": "Question answering: F1 and exact match as MLQA defines them for each language.",
-    "xquad": "Question answering: F1 and exact match.",
-    "tydiqa": "Question answering (gold passage): F1 and exact match.",
-    "wikiann": "Named entities: F1, precision and recall.",
-    "conll": "Named entities of CoNLL-2002 and 2003: F1, precision and recall.",
-    "uner": "Named entities of Universal NER: F1, precision and recall.",
-    "pos": "Parts of speech of Universal Dependencies: F1 as in XTREME, and accuracy.",
-    "absa": "Opinion targets and their polarity (SemEval-2016): F1, precision and recall.",
-}
 
 
 def _add_benchmark(name: str, summary: str) -> None:
@@ -177,7 +162,7 @@ def _add_benchmark(name: str, summary: str) -> None:
     @device_option
     @fp16_option
     def command(**flags: Any) -> None:
-        from .finetuned.run import run
+        from fairseq_xling.evaluation.finetuned.run import run
 
         run(name=name, **flags)
 
@@ -191,5 +176,5 @@ def _add_benchmark(name: str, summary: str) -> None:
     """
 
 
-for _name, _summary in BENCHMARKS.items():
-    _add_benchmark(_name, _summary)
+for _name, _benchmark in BENCHMARKS.items():
+    _add_benchmark(_name, _benchmark.summary)
