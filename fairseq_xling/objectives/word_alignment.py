@@ -4,7 +4,7 @@
       + Σ ‖f(i, t) − f₀(i, t)‖²  over all i of the sentences in the anchor language
 
 f are the states of the last layer, each sentence encoded by itself, f₀ those of the initial model. Here both sums are
-means, so that neither depends on the batch size.
+divided by the number of tokens in the anchor language, so that they keep their weights and do not depend on the batch size.
 """
 
 from collections.abc import Iterator, Sequence
