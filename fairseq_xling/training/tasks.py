@@ -1,7 +1,8 @@
 """What the tasks share: batches, a checkpoint folder of their own; and on a data-bin options and dictionary."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, List, Protocol  # noqa: UP035
@@ -59,7 +60,7 @@ class BatchingDataset(Protocol):
     def collater(self, samples: list[Any]) -> dict[str, Any]: ...
 
 
-class BatchingTask(FairseqTask):
+class BatchingTask(FairseqTask, ABC):
     """A task whose datasets make their own batches, and whose checkpoints keep their vocabulary."""
 
     cfg: BatchingTaskConfig
@@ -123,10 +124,9 @@ class BatchingTask(FairseqTask):
             buffer_size=0,
         )
 
-    @contextmanager
-    def vocabulary(self) -> Iterator[Vocabulary]:
+    @abstractmethod
+    def vocabulary(self) -> AbstractContextManager[Vocabulary]:
         """The vocabulary with the files that belong beside weights, which are there within the block."""
-        raise NotImplementedError
 
     def before_loading(self, flag: str, checkpoint: str | None, model: XlingModel, saves: bool) -> None:
         """Take ``--save-dir`` for this run, and require that all is of one vocabulary; called in every process of the run.

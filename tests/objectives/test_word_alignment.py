@@ -30,14 +30,6 @@ from tests.helpers import (
 from tests.objectives import reference
 
 
-@pytest.fixture(scope="module")
-def initial(data_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of mmlm's model: with heads that word_alignment has not."""
-    file = tmp_path_factory.mktemp("initial") / "model.pt"
-    torch.save({"model": make_model(make_task(data_bin, "mmlm")).state_dict()}, file)
-    return file
-
-
 @pytest.fixture
 def task(data_bin: Path, initial: Path) -> Any:
     return make_task(data_bin, "word_alignment", initial_model=str(initial))
