@@ -118,15 +118,21 @@ def test_retrieval_of_an_evaluation(tmp_path: Path) -> None:
         "rows": [
             {"pair": "de-en", "metric": BOTH[0], "layer": 0, "value": 0.5},
             {"pair": "average", "metric": BOTH[0], "layer": 0, "value": 0.4},
+            {"pair": "average", "metric": f"{BOTH[0]}_centred", "layer": 0, "value": 0.6},
             {"pair": "average", "metric": "retrieval_acc_de_fr", "layer": 0, "value": 0.2},
         ],
-        "test_sets": [{"accuracy": {"de->en": [0.5], "en->de": [0.3]}}, {"accuracy": {"de->fr": [0.2]}}],
+        "test_sets": [
+            {"accuracy": {"de->en": [0.5], "en->de": [0.3]}, "accuracy_centred": {"de->en": [0.7]}},
+            {"accuracy": {"de->fr": [0.2]}},
+        ],
     }
     (tmp_path / "results.json").write_text(json.dumps(evaluation))
     ladder = Ladder()
     ladder.add_retrieval("tlm", tmp_path, seed=1, states="centred")
     assert {entry["metric"]: entry["value"] for entry in ladder.entries} == {
         BOTH[0]: 0.4,
+        f"{BOTH[0]}_centred": 0.6,
+        "retrieval_acc_de_en_centred": 0.7,
         "retrieval_acc_de_en": 0.5,
         "retrieval_acc_en_de": 0.3,
         "retrieval_acc_de_fr": 0.2,
