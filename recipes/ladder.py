@@ -16,9 +16,11 @@ from typing import Any
 
 from fairseq_xling.evaluation.figures import figure, save
 from fairseq_xling.evaluation.results import markdown_provenance, markdown_table, provenance, write_report
+from fairseq_xling.evaluation.tatoeba.evaluate import CENTRED, kinds
 
 ROOT = Path(__file__).resolve().parents[1]
 RETRIEVAL = {"retrieval_acc_xx_en": "xx → en", "retrieval_acc_en_xx": "en → xx"}
+CENTRED_RETRIEVAL = {f"{metric}{CENTRED}": f"{title}, centred" for metric, title in RETRIEVAL.items()}
 Where = Mapping[str, Any]  # axis -> its value, or a tuple of values whose mean is taken
 
 
@@ -36,15 +38,15 @@ class Ladder:
         """Add what ``xling eval tatoeba`` left in a folder, at every layer.
 
         The metrics are ``retrieval_acc_<a>_<b>`` for each direction of a pair, and ``retrieval_acc_xx_en`` and
-        ``retrieval_acc_en_xx``, averages over the pairs with English; with ``--centre`` the same names with ``_centred``.
+        ``retrieval_acc_en_xx``, averages over the pairs with English; and all of them with ``_centred``, if it was measured.
         """
         evaluation = read_results(folder)
         for entry in evaluation["rows"]:
-            if entry["pair"] == "average" and entry["metric"].removesuffix("_centred") in RETRIEVAL:
+            if entry["pair"] == "average" and entry["metric"] in RETRIEVAL | CENTRED_RETRIEVAL:
                 self.add(row, entry["metric"], entry["value"], layer=entry["layer"], seed=seed, **axes)
         for test_set in evaluation["test_sets"]:
-            for kind in ("", "_centred"):
-                for direction, values in test_set.get(f"accuracy{kind}", {}).items():
+            for kind in kinds(test_set):
+                for direction, values in test_set[f"accuracy{kind}"].items():
                     metric = f"retrieval_acc_{direction.replace('->', '_')}{kind}"
                     for layer, value in enumerate(values):
                         self.add(row, metric, value, layer=layer, seed=seed, **axes)

@@ -121,19 +121,44 @@ def atomic_copy() -> None:
     replace(PathManager, "copy", build)
 
 
+def _start(cfg: Any, suffix: str) -> tuple[str, str | None]:
+    """The flag that names the checkpoint which a run starts from, and its path, None for none."""
+    if cfg.restore_file != "checkpoint_last.pt":
+        return "--restore-file", cfg.restore_file.replace(".pt", f"{suffix}.pt")
+    last = os.path.join(cfg.save_dir, f"checkpoint_last{suffix}.pt")  # the default: resumes a run, if there is one
+    if PathManager.exists(last):
+        return "--save-dir", last
+    if cfg.continue_once is not None:
+        return "--continue-once", cfg.continue_once
+    return "--finetune-from-model", cfg.finetune_from_model
+
+
 def named_checkpoint() -> None:
     """fairseq trains from scratch, and only logs it, where the checkpoint a user names is not a file."""
 
     def build(original: Callable[..., Any]) -> Callable[..., Any]:
         def load_checkpoint(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
-            flag, path = "--restore-file", cfg.restore_file
-            if path == "checkpoint_last.pt":  # the default: resumes a run, if there is one
-                last = os.path.join(cfg.save_dir, f"checkpoint_last{trainer.checkpoint_suffix}.pt")
-                flag, path = "--finetune-from-model", None if PathManager.exists(last) else cfg.finetune_from_model
-            elif trainer.checkpoint_suffix:
-                path = path.replace(".pt", f"{trainer.checkpoint_suffix}.pt")
+            flag, path = _start(cfg, trainer.checkpoint_suffix)
             if path and not PathManager.isfile(path):
                 raise UserError(f"{flag} {path}: no such checkpoint; name a .pt file")
+            return original(cfg, trainer, **kwargs)
+
+        return load_checkpoint
+
+    replace(checkpoint_utils, "load_checkpoint", build)
+
+
+def checkpoint_of_the_task() -> None:
+    """fairseq loads any weights of the right sizes, and writes into any folder; only the task knows which are its own.
+
+    It is asked before anything is loaded or written, if it has a method ``before_loading(flag, checkpoint, model, saves)``.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def load_checkpoint(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+            if hasattr(trainer.task, "before_loading"):
+                flag, path = _start(cfg, trainer.checkpoint_suffix)
+                trainer.task.before_loading(flag, path or None, trainer.get_model(), not cfg.no_save)
             return original(cfg, trainer, **kwargs)
 
         return load_checkpoint
@@ -158,4 +183,5 @@ def readable_checkpoint() -> None:
     replace(checkpoint_utils, "load_checkpoint_to_cpu", build)
 
 
-SHIMS = (safe_loading, atomic_save, atomic_copy, named_checkpoint, readable_checkpoint)
+# named_checkpoint comes after checkpoint_of_the_task, and so around it
+SHIMS = (safe_loading, atomic_save, atomic_copy, checkpoint_of_the_task, named_checkpoint, readable_checkpoint)

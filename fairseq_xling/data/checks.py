@@ -86,14 +86,14 @@ def read_dictionary(path: Path) -> Dictionary:
         raise UserError(f"{path}: not a fairseq dictionary ({reason}); make it with `xling vocab`") from error
 
 
-def first_difference(left: Iterable[str], right: Iterable[str]) -> str:
-    """Describe where two symbol lists part, e.g. ``symbol 17 is 'a' against 'b'``; empty when they are equal."""
+def first_difference(left: Iterable[str], right: Iterable[str], noun: str = "symbol") -> str:
+    """Describe where two lists part, e.g. ``symbol 17 is 'a' against 'b'``; empty when they are equal."""
     left, right = list(left), list(right)
     for number, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:
-            return f"symbol {number} is {a!r} against {b!r}"
+            return f"{noun} {number} is {a!r} against {b!r}"
     if len(left) != len(right):
-        return f"the first {min(len(left), len(right))} symbols agree, the sizes are {len(left)} against {len(right)}"
+        return f"the first {min(len(left), len(right))} {noun}s agree, the sizes are {len(left)} against {len(right)}"
     return ""
 
 

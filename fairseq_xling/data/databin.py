@@ -23,7 +23,8 @@ from .checks import (
 )
 from .masking import Symbols
 
-MODEL_FILES = ("dict.txt", "sentencepiece.bpe.model", "vocab.txt", "tokenizer_config.json", "languages.txt")
+LANGUAGES = "languages.txt"
+MODEL_FILES = ("dict.txt", "sentencepiece.bpe.model", "vocab.txt", "tokenizer_config.json", LANGUAGES)
 
 
 def load_dictionary(path: Path) -> Dictionary:
@@ -96,7 +97,7 @@ class DataBin:
         for shard in self.shards[1:]:
             if (shard / "dict.txt").is_file():
                 check_same_dictionary(self.dictionary, shard / "dict.txt", self.root / "dict.txt")
-        self.languages = load_languages(self.root / "languages.txt")
+        self.languages = load_languages(self.root / LANGUAGES)
         model = self.root / "sentencepiece.bpe.model"
         if model.is_file():
             check_sentencepiece(self.dictionary, model, self.root / "dict.txt")
@@ -112,7 +113,7 @@ class DataBin:
         for language in [*self.mono_languages, *(side for pair in self.pairs for side in (pair.a, pair.b))]:
             if language not in self.languages:
                 raise UserError(
-                    f"language {language!r} is in {self.root} but not in {self.root / 'languages.txt'}; add a line with its code"
+                    f"language {language!r} is in {self.root} but not in {self.root / LANGUAGES}; add a line with its code"
                 )
 
     def _parse_pair(self, name: str) -> Pair:

@@ -141,3 +141,12 @@ def choose_device(device: str, fp16: bool = False) -> str:
     if fp16 and device == "cpu":
         raise UserError("--fp16 needs CUDA; leave it out on the CPU")
     return device
+
+
+def require_lm_head(loaded: LoadedModel) -> None:
+    """Raises UserError if the model cannot predict symbols."""
+    if "lm" not in loaded.model.heads:
+        raise UserError(
+            f"{loaded.path}: has no LM head, so it cannot fill masks; use a checkpoint of a masked language model "
+            "(sentence encoders and classifiers have none)"
+        )

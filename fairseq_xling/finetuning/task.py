@@ -2,7 +2,8 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,8 @@ from fairseq.tasks import register_task
 from omegaconf import II, MISSING
 from torch import Tensor
 
+from ..data.identity import Vocabulary, read_memory
 from ..errors import UserError
-from ..interop.checkpoint import read_checkpoint
 from ..interop.huggingface import write_vocabulary
 from ..interop.labels import write_labels
 from ..interop.load import load_model
@@ -95,6 +96,7 @@ class FinetuneTask(BatchingTask):
         super().__init__(cfg)
         self.benchmark = get_benchmark(cfg.benchmark, cfg._name or "")
         self.loaded = loaded
+        self.languages = loaded.languages
         self.files = files = self._files()
         for language in files["valid"]:
             self.benchmark.scoring.check(language)
@@ -115,7 +117,8 @@ class FinetuneTask(BatchingTask):
             record for language in files["train"] for record in self._records("train", language)
         )
         self.formulation = formulate(loaded, self.benchmark, labels, limit, cfg)
-        self._check_folder()
+        if Path(cfg.save_dir).resolve() == loaded.path.parent.resolve():
+            raise UserError(f"--save-dir {cfg.save_dir}: is the folder of the model to fine-tune; name another")
 
     @classmethod
     def setup_task(cls, cfg: FinetuneConfig, **kwargs: Any) -> "FinetuneTask":
@@ -188,50 +191,43 @@ class FinetuneTask(BatchingTask):
         """Add the head of the task."""
         model.add_head(self.formulation.head, outputs=self.formulation.num_outputs)
 
-    def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Complete the checkpoint folder with the vocabulary and the labels."""
-        if not self.writes_folder():
-            return
+    @contextmanager
+    def vocabulary(self) -> Iterator[Vocabulary]:
+        """The model's vocabulary, and the labels."""
         with tempfile.TemporaryDirectory() as folder:
             write_vocabulary(self.loaded, Path(folder))
             if self.formulation.labels:
                 write_labels(self.formulation.labels, Path(folder))
-            self.complete_folder(sorted(Path(folder).iterdir()))
+            files = sorted(Path(folder).iterdir())
+            yield Vocabulary(self.loaded.home, files, self.loaded.dictionary, self.languages)
 
     def state_dict(self) -> dict[str, Any]:
-        """Settings of the fine-tuning that a checkpoint keeps, for the reports."""
-        return {
-            "finetuning": {
-                "benchmark": self.cfg.benchmark,
-                "model": str(self.loaded.path),
-                "model_updates": self.loaded.num_updates,
-                "languages": list(self.files["train"]),
-                "seed": self.cfg.seed,
-                "labels": self.formulation.labels,
-            }
+        """What a checkpoint keeps of the fine-tuning, for the reports too; nothing in it is restored, all follows from the options."""
+        finetuning = {
+            "benchmark": self.cfg.benchmark,
+            "model": str(self.loaded.path),
+            "model_updates": self.loaded.num_updates,
+            "languages": list(self.files["train"]),
+            "seed": self.cfg.seed,
+            "labels": self.formulation.labels,
         }
+        return {**super().state_dict(), "finetuning": finetuning}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore nothing: all of it follows from the options."""
-
-    def _check_folder(self) -> None:
-        """Refuse a checkpoint of another fine-tuning in ``--save-dir``: the training would continue from it.
+    def check_start(self, flag: str, checkpoint: Path | None, model: XlingModel) -> None:
+        """Require besides that a checkpoint in ``--save-dir``, from which training would continue, is of the same fine-tuning.
 
         Raises:
-            UserError: it is of another, or of the model to fine-tune itself.
+            UserError: it is of another.
         """
-        folder = Path(self.cfg.save_dir)
-        if folder.resolve() == self.loaded.path.parent.resolve():
-            raise UserError(f"--save-dir {folder}: is the folder of the model to fine-tune; name another")
-        if not (folder / "checkpoint_last.pt").is_file():
-            return
-        theirs = read_checkpoint(folder / "checkpoint_last.pt").options.get("finetuning", {})
-        for name, value in self.state_dict()["finetuning"].items():
-            if theirs.get(name) != value:
-                raise UserError(
-                    f"--save-dir {folder}: holds a run with {name} {theirs.get(name)}, not {value}; name another folder, or move that "
-                    "run away"
-                )
+        if flag == "--save-dir" and checkpoint is not None:
+            theirs = read_memory(checkpoint).task_state.get("finetuning", {})
+            for name, value in self.state_dict()["finetuning"].items():
+                if theirs.get(name) != value:
+                    raise UserError(
+                        f"--save-dir {self.cfg.save_dir}: holds a run with {name} {theirs.get(name)}, not {value}; name another folder, or "
+                        "move that run away"
+                    )
+        super().check_start(flag, checkpoint, model)
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> "FinetuneCriterion":
         """The criterion follows from the task; ``--criterion`` may name it or be left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.databin import load_dictionary, load_languages
+from ..data.databin import LANGUAGES, load_dictionary, load_languages
+from ..data.identity import check_memory, file_difference, has_language_table
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models.xling import rename_old_keys
 from .labels import LABELS, read_labels
 from .loaded import LoadedModel, build_model
 from .tokenizer import SENTENCEPIECE, load_tokenizer
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_NAMES = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
 _PREFIX = "encoder.sentence_encoder."
@@ -60,13 +64,20 @@ def load_checkpoint(file: Path) -> LoadedModel:
     weights = read_checkpoint(file)
     home = _home(file, weights.options)
     dictionary = load_dictionary(home / "dict.txt")
+    languages = load_languages(home / LANGUAGES) if (home / LANGUAGES).is_file() else None
+    check_memory(
+        weights.options.get("vocabulary", {}),
+        dictionary,
+        languages if has_language_table(weights.state) else None,
+        str(file),
+        home,
+    )
     model = build_model(weights.state, weights.options, dictionary, file)
     tokenizer = load_tokenizer(home, dictionary)
-    languages = load_languages(home / "languages.txt") if (home / "languages.txt").is_file() else None
     table = model.encoder.sentence_encoder.embed_languages
     if table is not None and languages is not None and table.num_embeddings != len(languages) + 1:
         raise UserError(
-            f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / 'languages.txt'} names "
+            f"{file}: the mask-language table has {table.num_embeddings - 1} languages, {home / LANGUAGES} names "
             f"{len(languages)}: use the languages.txt the checkpoint was trained with"
         )
     # labels belong to the weights: a data-bin, or the model that was fine-tuned, has others or none
@@ -111,14 +122,24 @@ def _plain(options: Any) -> dict[str, Any]:
 
 
 def _home(file: Path, options: dict[str, Any]) -> Path:
-    """The folder of the checkpoint's dict.txt: its own, else the data-bin it was trained on."""
+    """The folder of the checkpoint's dict.txt: its own, else the data-bin it was trained on.
+
+    A checkpoint that remembers its symbols is compared with what is found; of an older one a doubt is logged.
+    """
     places = [file.parent]
     if isinstance(options.get("data"), str):
         places.append(Path(options["data"].split(os.pathsep)[0]))
-    for place in places:
-        if (place / "dict.txt").is_file():
-            return place
-    raise UserError(
-        f"{file.parent / 'dict.txt'}: not found; copy dict.txt, {SENTENCEPIECE} (BERT: vocab.txt) and languages.txt of the "
-        "checkpoint's data-bin there"
-    )
+    dictionaries = [place / "dict.txt" for place in places if (place / "dict.txt").is_file()]
+    if not dictionaries:
+        raise UserError(
+            f"{file.parent / 'dict.txt'}: not found; copy dict.txt, {SENTENCEPIECE} (BERT: vocab.txt) and languages.txt of the "
+            "checkpoint's data-bin there"
+        )
+    if "vocabulary" not in options:
+        if dictionaries[0].parent != file.parent:
+            logger.warning(f"{file}: has no dict.txt beside it; {dictionaries[0]} is used, as it was trained there")
+        elif difference := file_difference(dictionaries[0], dictionaries[-1]):
+            logger.warning(
+                f"{file}: {dictionaries[0]} is used, which is not {dictionaries[-1]}, where it was trained: {difference}"
+            )
+    return dictionaries[0].parent

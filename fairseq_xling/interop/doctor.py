@@ -7,6 +7,7 @@ from ..data.databin import DataBin
 from ..data.links import has_links, open_links
 from ..errors import UserError
 from .load import load_model
+from .loaded import LoadedModel
 
 
 def check_data_bin(data: str) -> list[str]:
@@ -48,19 +49,27 @@ def check_checkpoint(checkpoint: str, data: str | None) -> list[str]:
     heads = [f"the head {name}" for name in loaded.model.heads]
     heads += ["mask languages"] if loaded.model.encoder.sentence_encoder.embed_languages is not None else []
     if data is not None:
-        data_bin = DataBin(data)
-        difference = first_difference(loaded.dictionary.symbols, data_bin.dictionary.symbols)
-        if difference:
-            raise UserError(
-                f"{loaded.path} has another dictionary ({loaded.symbols.size} symbols) than {data_bin.root / 'dict.txt'} "
-                f"({data_bin.symbols.size}): {difference}; binarise the data with the checkpoint's dict.txt"
-            )
-        if loaded.languages is not None and loaded.languages != data_bin.languages:
-            raise UserError(
-                f"{loaded.path.parent / 'languages.txt'} and {data_bin.root / 'languages.txt'} differ: "
-                f"{first_difference(loaded.languages, data_bin.languages)}; keep the checkpoint's order and names"
-            )
+        check_together(loaded, DataBin(data))
     return [
         f"{loaded.path}: {cfg.encoder_layers} layers x {cfg.encoder_embed_dim}, {loaded.symbols.size} symbols, "
         f"{loaded.model.max_positions()} positions, {' and '.join(heads) or 'no head'}"
     ]
+
+
+def check_together(loaded: LoadedModel, data_bin: DataBin) -> None:
+    """Require that a model and a data-bin have the same symbols and languages.
+
+    Raises:
+        UserError: its dictionary or languages differ from the data-bin's.
+    """
+    difference = first_difference(loaded.dictionary.symbols, data_bin.dictionary.symbols)
+    if difference:
+        raise UserError(
+            f"{loaded.path} has another dictionary ({loaded.symbols.size} symbols) than {data_bin.root / 'dict.txt'} "
+            f"({data_bin.symbols.size}): {difference}; binarise the data with the checkpoint's dict.txt"
+        )
+    if loaded.languages is not None and loaded.languages != data_bin.languages:
+        raise UserError(
+            f"{loaded.path.parent / 'languages.txt'} and {data_bin.root / 'languages.txt'} differ: "
+            f"{first_difference(loaded.languages, data_bin.languages)}; keep the checkpoint's order and names"
+        )

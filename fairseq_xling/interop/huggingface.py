@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fairseq_xling_preprocess import wordpiece
 
+from ..data.identity import remember
 from ..data.masking import Symbols
 from ..errors import UserError, unreadable_checkpoint
 from ..models import XlingModel
@@ -144,6 +145,7 @@ def write_fairseq(loaded: LoadedModel, folder: Path) -> None:
         "args": None,
         "cfg": {"model": {**cfg, "_name": "xling"}},
         "model": published_keys(loaded.model.state_dict()),
+        "task_state": {"vocabulary": remember(loaded.dictionary, loaded.languages)},
         # what fairseq looks for in any checkpoint it starts from
         "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
         "last_optimizer_state": None,

@@ -6,7 +6,7 @@
     p̃(X_i = w_i | H'_i)           cross-lingual prediction          Eq. 6 to 8, with a head of its own
     L = L_mp + λ L_cp                                               Eq. 9 to 11
 
-A is never made: of H' only the rows of masked tokens that have partners are needed, each the sum of its partners' states.
+Both losses are divided by the number of masked tokens of the update. A is never made: of H' only the rows of masked tokens that have partners are needed, each the sum of its partners' states.
 """
 
 import math

@@ -4,7 +4,7 @@
       + Σ ‖f(i, t) − f₀(i, t)‖²  over all i of the sentences in the anchor language
 
 f are the states of the last layer, each sentence encoded by itself, f₀ those of the initial model. Here both sums are
-means, so that neither depends on the batch size.
+divided by the number of tokens in the anchor language, so that they keep their weights and do not depend on the batch size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..data.databin import Pair
 from ..data.examples import Example
+from ..data.identity import Vocabulary, check_weights
 from ..data.links import LinkedPairs, open_links
 from ..data.pairs import SeparatePairs
 from ..data.sentences import pad_sentences
@@ -97,6 +98,7 @@ class WordAlignment(Objective):
             raise UserError(
                 f"--initial-model {file}: not a fairseq checkpoint; for a transformers folder run `xling convert` first and name its model.pt"
             )
+        check_weights(f"--initial-model {file}", file, Vocabulary.of(self.data), with_languages=False)
         self.initial = XlingModel(model.cfg, self.symbols.size, self.symbols.pad).requires_grad_(False).eval()
         try:
             self.initial.load_state_dict(content["model"])

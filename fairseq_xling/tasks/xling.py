@@ -1,11 +1,13 @@
 """The pre-training task: a mix of objectives over one data-bin."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Optional
 
 from fairseq.criterions import CRITERION_REGISTRY
 from fairseq.logging import metrics
+from fairseq.logging.meters import AverageMeter
 from fairseq.utils import get_perplexity
 
 from ..criterions import XlingCriterion
@@ -193,7 +195,7 @@ class XlingTask(DataBinTask):
                         _log(term, suffix, total / count, count, correct / count)
                 if seen := sum(log[f"{term.name}_normaliser"] for log in logging_outputs):
                     metrics.log_scalar(f"_{term.name}", rows[0][1] / seen, seen)  # not printed
-        metrics.log_derived("loss", self._total)
+        _log_total(self._total)
         if training:
             log_throughput(logging_outputs)
 
@@ -205,6 +207,16 @@ class XlingTask(DataBinTask):
                 if meter := meters.get(f"_{term.name}"):
                     nats += self.weights[name] * term.weight * float(meter.avg)
         return round(nats / math.log(2), 3)
+
+
+def _log_total(total: Callable[[Any], float]) -> None:
+    for meters in metrics.get_active_aggregators():
+        if isinstance(
+            meters.get("loss"), AverageMeter
+        ):  # of a checkpoint from before the total followed from the terms
+            del meters["loss"]
+            meters.priorities = [entry for entry in meters.priorities if entry[-1] != "loss"]
+    metrics.log_derived("loss", total)
 
 
 def _log(term: Term, suffix: str, mean: Any, count: Any, accuracy: float = math.nan) -> None:

@@ -1,25 +1,25 @@
-"""Base classes of the tasks: batches, a complete checkpoint folder; and on a data-bin options and dictionary."""
+"""What the tasks share: batches, a checkpoint folder of their own; and on a data-bin options and dictionary."""
 
-import contextlib
-import os
-import shutil
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, List, Protocol  # noqa: UP035
 
 import numpy as np
-import torch.distributed as dist
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import FairseqTask
 from omegaconf import II, MISSING
 
-from ..data.databin import MODEL_FILES, DataBin
+from ..data.databin import DataBin
+from ..data.identity import Vocabulary, check_memory, check_weights, has_language_table, remember
 from ..errors import UserError
 from ..models import XlingModel
 from ..optim import EpochLength
 from .batches import MeasuredBatchIterator
+from .folder import check_folder, complete_folder, hold, in_first_process
 
 
 @dataclass
@@ -60,10 +60,12 @@ class BatchingDataset(Protocol):
     def collater(self, samples: list[Any]) -> dict[str, Any]: ...
 
 
-class BatchingTask(FairseqTask):
-    """A task whose datasets make their own batches."""
+class BatchingTask(FairseqTask, ABC):
+    """A task whose datasets make their own batches, and whose checkpoints keep their vocabulary."""
 
     cfg: BatchingTaskConfig
+    languages: Sequence[str] | None = None
+    holds_folder = False  # whether this process is the one that writes into --save-dir
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
         """Build the model.
@@ -122,15 +124,60 @@ class BatchingTask(FairseqTask):
             buffer_size=0,
         )
 
-    def complete_folder(self, files: Iterable[Path]) -> None:
-        """Copy files that a checkpoint cannot do without into its folder."""
-        if self.writes_folder():
-            for file in files:
-                _copy_whole(file, Path(self.cfg.save_dir) / file.name)
+    @abstractmethod
+    def vocabulary(self) -> AbstractContextManager[Vocabulary]:
+        """The vocabulary with the files that belong beside weights, which are there within the block."""
 
-    def writes_folder(self) -> bool:
-        """Test whether this process is the one that writes into ``--save-dir``."""
-        return Path(self.cfg.save_dir).is_dir() and (not dist.is_initialized() or dist.get_rank() == 0)
+    def before_loading(self, flag: str, checkpoint: str | None, model: XlingModel, saves: bool) -> None:
+        """Take ``--save-dir`` for this run, and require that all is of one vocabulary; called in every process of the run.
+
+        Args:
+            flag: what named the checkpoint to start from; ``--save-dir`` where a run goes on.
+            checkpoint: None for none.
+            model: to be filled.
+            saves: whether checkpoints will be written.
+
+        Raises:
+            UserError: another run writes there, or what is there, or the checkpoint, is of another vocabulary.
+        """
+
+        def look() -> None:
+            if saves:
+                hold(Path(self.cfg.save_dir))
+                self.holds_folder = True
+            self.check_start(flag, None if checkpoint is None else Path(checkpoint), model)
+
+        in_first_process(look, self.cfg.save_dir)
+
+    def check_start(self, flag: str, checkpoint: Path | None, model: XlingModel) -> None:
+        """Require that ``--save-dir`` and the checkpoint to start from are of this vocabulary; see `before_loading`."""
+        with self.vocabulary() as vocabulary:
+            if self.holds_folder:
+                check_folder(Path(self.cfg.save_dir), vocabulary)
+            if checkpoint is not None:
+                check_weights(
+                    f"{flag} {checkpoint}", checkpoint, vocabulary, has_language_table(dict(model.named_parameters()))
+                )
+
+    def begin_epoch(self, epoch: int, model: Any) -> None:
+        """Make the checkpoint folder a complete model."""
+        if self.holds_folder:
+            with self.vocabulary() as vocabulary:
+                complete_folder(Path(self.cfg.save_dir), vocabulary)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the task."""
+        return {"vocabulary": remember(self.source_dictionary, self.languages)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Require that a checkpoint is of this vocabulary; ``fairseq-validate`` calls it.
+
+        Raises:
+            UserError: with the first symbol that differs.
+        """
+        with self.vocabulary() as vocabulary:
+            state = state_dict.get("vocabulary", {})
+            check_memory(state, vocabulary.dictionary, None, "the checkpoint", vocabulary.home)
 
 
 class DataBinTask(BatchingTask):
@@ -151,6 +198,7 @@ class DataBinTask(BatchingTask):
         if not 0 <= cfg.sampling_alpha <= 1:
             raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
         self.data = data
+        self.languages = data.languages
 
     @classmethod
     def setup_task(cls, cfg: DataBinTaskConfig, **kwargs: Any) -> "DataBinTask":
@@ -167,18 +215,6 @@ class DataBinTask(BatchingTask):
     def max_positions(self) -> int:
         return self.cfg.max_positions
 
-    def begin_epoch(self, epoch: int, model: Any) -> None:
-        """Complete the checkpoint folder with the dictionary, tokeniser and language list."""
-        self.complete_folder(path for name in MODEL_FILES if (path := self.data.root / name).is_file())
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy a file that appears complete or not at all; an error names the target."""
-    temporary = f"{target}.tmp"
-    try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
-        raise OSError(error.errno, error.strerror, str(target)) from error
+    @contextmanager
+    def vocabulary(self) -> Iterator[Vocabulary]:
+        yield Vocabulary.of(self.data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,13 +20,12 @@ from ..text import expand, open_outputs
 from ..workers import process_pool
 from .aligners import DIRECTIONS, Aligner, Precomputed
 from .pharaoh import format_links, parse_links
-from .shards import identity, open_work, read_lines, read_shard, write_lines, write_shard
+from .shards import SHARDS, clear_work, identity, open_work, read_lines, read_shard, write_lines, write_shard
 from .symmetrize import symmetrize
 from .words import Tokenizer, split_words, tokenizer
 
 SHARD_PAIRS = 10_000
 SHARD_CHARACTERS = 1 << 23
-_SHARDS = "shards.json"
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,9 @@ def align_files(
         # the models of finished alignments are of no use once these are mended
         useful = not isinstance(aligner, Precomputed) and any(work.glob("*.model"))
         if not useful and not isinstance(error.__cause__, BrokenProcessPool):
-            shutil.rmtree(work)
+            clear_work(work)
         raise
-    shutil.rmtree(work)
+    clear_work(work)
     return result
 
 
@@ -128,7 +126,7 @@ def _tokenizer(lang: str, pretokenized: bool) -> Tokenizer:
 
 def _tokenize(bitext: Bitext, paths: Sequence[str], work: Path, pool: ProcessPoolExecutor, workers: int) -> list[Path]:
     """The files of words, by shard; those that are there are not made again."""
-    complete = work / _SHARDS
+    complete = work / SHARDS
     folder = work / "words"
     if not complete.is_file():
         with bar("words", paths) as progress:

@@ -16,11 +16,14 @@ from ..text import open_outputs
 
 Pair = tuple[list[str], list[str]]
 
+SHARDS = "shards.json"
 _FINGERPRINT = "fingerprint.json"
+# all that is made in the folder, half-made parts of a killed run too; the mark last, which shows whose the folder is
+_PARTS = ("words", "forward", "reverse", "align", "*.model", ".*.model.*", SHARDS, ".*.json", _FINGERPRINT)
 
 
 def open_work(folder: Path, fingerprint: Mapping[str, Any]) -> None:
-    """Make the folder, or keep what is in it if it was left by a run with the same fingerprint.
+    """Make the folder, or keep the parts in it if they were left by a run with the same fingerprint.
 
     Raises:
         UserError: the folder is not one of ours, or cannot be written.
@@ -32,9 +35,20 @@ def open_work(folder: Path, fingerprint: Mapping[str, Any]) -> None:
             return
         if not mark.is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: in the way, and no work folder of xling align; remove it or change --output")
-        shutil.rmtree(folder)
+        clear_work(folder)
     with open_outputs([mark]) as (stream,):
         stream.write(wanted.encode())
+
+
+def clear_work(folder: Path) -> None:
+    """Remove what was made in the folder, and the folder unless something else is in it."""
+    for path in [path for pattern in _PARTS for path in folder.glob(pattern)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def identity(path: str | Path) -> list[Any]:

@@ -145,6 +145,41 @@ def alignment(
     run(options=options, **flags)
 
 
+@evaluate.command()
+@checkpoint_option
+@click.option("--data", required=True, metavar="DIR", help="Data-bin with the pairs in para/, training pairs too.")
+@out_option()
+@click.option("--split", default="valid", show_default=True, help="Part of the pairs to predict.")
+@click.option(
+    "--frequencies",
+    default="1,4",
+    show_default=True,
+    metavar="N,N",
+    help="Where classes of frequency in the training pairs begin.",
+)
+@click.option("--passes", type=click.IntRange(min=1), default=5, show_default=True, help="How often a pair is masked.")
+@click.option(
+    "--mask-prob",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Share of the tokens that are masked [default: that of the training, else 0.15]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the masks.")
+@max_tokens_option()
+@device_option
+@fp16_option
+def restoration(**flags: Any) -> None:
+    """Restore masked tokens of held-out pairs, as TLM and as CAMLM, by how often the training pairs hold them.
+
+    \b
+    Examples:
+      xling eval restoration --checkpoint out/checkpoint_last.pt --data data-bin --out out/restoration
+      xling eval restoration --checkpoint out --data data-bin --frequencies 1,10,100 --passes 1 --out out/restoration
+    """
+    from fairseq_xling.evaluation.restoration.run import run
+
+    run(**flags)
+
+
 def _add_benchmark(name: str, summary: str) -> None:
     """Make the command of one benchmark."""
 

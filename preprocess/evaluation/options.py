@@ -16,9 +16,10 @@ device_option = click.option("--device", type=click.Choice(["auto", "cpu", "cuda
 fp16_option = click.option("--fp16", is_flag=True, help="Compute in half precision (CUDA only).")
 
 
-def out_option(files: str) -> Callable[[Command], Command]:
-    """``--out``; ``files`` is what the command writes besides results.json and report.md."""
-    return click.option("--out", required=True, metavar="DIR", help=f"Folder for results.json, report.md and {files}.")
+def out_option(*others: str) -> Callable[[Command], Command]:
+    """``--out``; ``others`` are what the command writes besides results.json and report.md."""
+    *files, last = "results.json", "report.md", *others
+    return click.option("--out", required=True, metavar="DIR", help=f"Folder for {', '.join(files)} and {last}.")
 
 
 def layer_option(default: str) -> Callable[[Command], Command]:

@@ -115,7 +115,7 @@ for lang in "${LANGUAGES[@]}"; do
     note split_documents "$lang"
     if [[ -z $DRY_RUN ]]; then split_documents "$lang"; fi
     binarise_shards binarise_mono "$lang"
-    [[ $DRY_RUN ]] || rm -f "$OUT/encoded/$lang.gz" "$OUT"/encoded/shard*/mono/*."$lang"
+    [[ $DRY_RUN ]] || rm -f "$OUT/encoded/$lang.gz" "$OUT"/encoded/shard*/mono/{train,valid}."$lang"
 done
 
 # ---- bilingual ------------------------------------------------------------------------------------------------------
@@ -171,5 +171,5 @@ for lang in "${PAIRS[@]}"; do
     note split_pairs "$a" "$b"
     if [[ -z $DRY_RUN ]]; then split_pairs "$a" "$b"; fi
     binarise_shards binarise_pair "$a" "$b"
-    [[ $DRY_RUN ]] || rm -f "$OUT/encoded/para/all.$a-$b".* "$OUT"/encoded/shard*/para/*."$a-$b".*
+    [[ $DRY_RUN ]] || rm -f "$OUT/encoded/para/all.$a-$b".{"$a","$b"} "$OUT"/encoded/shard*/para/{train,valid}."$a-$b".{"$a","$b"}
 done

@@ -136,7 +136,7 @@ fi
 OUT=${option[out]:-$ROOT/out/finetune/$BENCHMARK-$paper-$setting}
 if [[ -z $DRY_RUN ]]; then
     prepare_out "$(
-        echo "checkpoint $CHECKPOINT $(find -L "$CHECKPOINT" -maxdepth 1 -type f -printf '%f %s %T@\n' | sort | cksum)"
+        echo "checkpoint $CHECKPOINT $(find -L "$CHECKPOINT" -maxdepth 1 -type f ! -name '.*' -printf '%f %s %T@\n' | sort | cksum)"
         echo "data ${DATA:-} $TEST_SPLIT $(find -L "${DATA:-/dev/null}" -maxdepth 3 -type f -printf '%P %s\n' | sort | cksum)"
         echo "files ${TRAIN_FILES:-} ${TRAIN_FORMAT:-} ${VALID_FILES:-} ${TEST_FILES:-}"
         echo "settings $paper $setting $key ${rows[$key]} $TRAIN_LANGUAGES $SELECT $EPOCHS $MAX_POSITIONS $BUDGET $*"
@@ -192,6 +192,8 @@ for seed in $SEEDS; do
 done
 
 stage "report"
-rm -rf "$OUT/report"
-once "$OUT/report" xling report "$OUT" --out "$OUT/report"
-[[ $DRY_RUN ]] || echo "$OUT/report/report.md"
+note xling report "$OUT" --out "$OUT/report"
+if [[ -z $DRY_RUN ]]; then
+    logged report xling report "$OUT" --out "$OUT/report"
+    echo "$OUT/report/report.md"
+fi

@@ -8,8 +8,8 @@
 #   TRANSFER_DATA=DIR TRANSFER_SEEDS="1 2 3" ...     Universal Dependencies for the transfer; TRANSFER_DATA= for none
 #
 # Every row has the same encoder, updates and seeds; each of its objectives takes a batch of the same size per update.
-# Result, in OUT/report.md and OUT/results.json: retrieval accuracy of all layers, both directions, on the validation
-# part; and as in the paper's table the cross-lingual transfer of a task, here parts of speech: the row's model is
+# Result, in OUT/report.md and OUT/results.json: retrieval accuracy of all layers, both directions, plain and centred, on the
+# validation part; and as in the paper's table the cross-lingual transfer of a task, here parts of speech: the row's model is
 # fine-tuned on English alone and tested on German and French. A row that is finished is not made again; an interrupted
 # one goes on from its last checkpoint.
 #
@@ -111,7 +111,7 @@ for seed in $SEEDS; do
         tests=()
         for lang in cs de fr; do tests+=(--pair "$lang-en=$OUT/text/valid/$lang,$OUT/text/valid/en"); done
         once "$OUT/$row-$seed/eval/results.json" xling eval tatoeba --checkpoint "$OUT/$row-$seed/checkpoint_last.pt" \
-            "${tests[@]}" --out "$OUT/$row-$seed/eval"
+            "${tests[@]}" --centre --out "$OUT/$row-$seed/eval"
     done
 done
 
@@ -130,7 +130,7 @@ for tuning_seed in $TRANSFER_SEEDS; do
                 --num-workers 1 --log-format simple --log-interval 100 --no-epoch-checkpoints --disable-validation
             once "$run/eval/results.json" xling eval pos --checkpoint "$run/checkpoint_last.pt" --data "$TRANSFER_DATA" \
                 --split dev --languages en,de,fr --out "$run/eval"
-            rm -f "$run"/*.pt
+            rm -f "$run"/checkpoint*.pt
         done
     done
 done

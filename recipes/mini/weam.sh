@@ -11,7 +11,7 @@
 # row the same number of updates with batches of the same number of tokens, mask probability .3 and λ = 1 (word_alignment encodes
 # the sides apart and counts their padding: its batch has about a fifth fewer pairs). Result, in OUT/report.md and
 # OUT/results.json, for the initial model and every row, over the seeds and at every layer: retrieval accuracy among 1,000
-# held-out pairs in both directions; alignment error rate on the 37 hand-aligned pairs of the trial set; and the row of the
+# held-out pairs in both directions, plain and centred; alignment error rate on the 37 hand-aligned pairs of the trial set; and the row of the
 # statistical aligner itself. OUT/embeddings.png is the paper's Figure 2. A row that is finished is not made again.
 #
 # Data: hansards/train-200k.{en,fr}.gz and hansards/trial.{e,f,wa}.gz in DATA: the French-English task of the workshop on
@@ -139,7 +139,7 @@ run() {
 # measure DIR: retrieval and word alignment of a model, every layer
 measure() {
     once "$1/retrieval/results.json" xling eval tatoeba --checkpoint "$1/checkpoint_last.pt" \
-        --pair "fr-en=$OUT/text/valid/fr,$OUT/text/valid/en" --out "$1/retrieval"
+        --pair "fr-en=$OUT/text/valid/fr,$OUT/text/valid/en" --centre --out "$1/retrieval"
     once "$1/alignment/results.json" xling eval alignment --checkpoint "$1/checkpoint_last.pt" --format wpt --method argmax \
         --set "trial=$OUT/gold/trial.e,$OUT/gold/trial.f,$OUT/gold/trial.wa" --out "$1/alignment"
 }

@@ -20,6 +20,8 @@ TITLES = {
 METRICS = {
     "retrieval_acc_xx_en": "Retrieval, French to English",
     "retrieval_acc_en_xx": "Retrieval, English to French",
+    "retrieval_acc_xx_en_centred": "Retrieval, French to English, centred",
+    "retrieval_acc_en_xx_centred": "Retrieval, English to French, centred",
     "aer": "Alignment error rate",
 }
 
@@ -46,7 +48,8 @@ def main(out: Path, rows: str, seeds: str, aligner: str, note: str) -> None:
         "# WEAM against TLM on the Hansards",
         f"Retrieval accuracy@1 among {retrieval['test_sets'][0]['sentences']} held-out French-English pairs, and alignment error rate (AER, "
         "lower is better) of the states on the trial set of WPT-2003, mutual argmax of word states, all in per cent; "
-        f"{ladder.spread()} of what follows the initial model, which is one. Layer 0 are the embeddings. {note}",
+        f"{ladder.spread()} of what follows the initial model, which is one. Layer 0 are the embeddings. Centred: each language's mean embedding "
+        f"is subtracted first. {note}",
     ]
     for metric, title in METRICS.items():
         parts += [f"## {title}", ladder.table("model", lines, layers, metric=metric)]

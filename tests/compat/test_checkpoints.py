@@ -133,9 +133,12 @@ def test_a_failed_write_is_not_retried_into_the_same_file(tmp_path, monkeypatch)
 def test_a_named_checkpoint_must_be_there(tmp_path):
     trainer = argparse.Namespace(checkpoint_suffix="")
 
-    def load(restore_file="checkpoint_last.pt", finetune_from_model=None):
+    def load(restore_file="checkpoint_last.pt", finetune_from_model=None, continue_once=None):
         cfg = argparse.Namespace(
-            save_dir=str(tmp_path), restore_file=restore_file, finetune_from_model=finetune_from_model
+            save_dir=str(tmp_path),
+            restore_file=restore_file,
+            finetune_from_model=finetune_from_model,
+            continue_once=continue_once,
         )
         checkpoint_utils.load_checkpoint(cfg, trainer)
 
@@ -144,9 +147,44 @@ def test_a_named_checkpoint_must_be_there(tmp_path):
             load(restore_file=path)
         with pytest.raises(UserError, match=rf"--finetune-from-model {path}: no such checkpoint"):
             load(finetune_from_model=path)
+        with pytest.raises(UserError, match=rf"--continue-once {path}: no such checkpoint"):
+            load(continue_once=path)
     (tmp_path / "checkpoint_last.pt").touch()
     with pytest.raises(AttributeError):  # resumes, whatever became of the model it started from: fairseq itself goes on
         load(finetune_from_model=str(tmp_path / "x.pt"))
+
+
+def test_the_task_is_asked_before_a_checkpoint_is_loaded(tmp_path):
+    """It learns what fairseq would load, and whether the run saves."""
+
+    class Asked(Exception):
+        pass
+
+    class Task:
+        def before_loading(self, *question):
+            raise Asked(*question)
+
+    trainer = argparse.Namespace(checkpoint_suffix="", task=Task(), get_model=lambda: "model")
+
+    def question(**options):
+        cfg = {
+            "restore_file": "checkpoint_last.pt",
+            "finetune_from_model": None,
+            "continue_once": None,
+            "no_save": False,
+        }
+        with pytest.raises(Asked) as caught:
+            checkpoint_utils.load_checkpoint(argparse.Namespace(save_dir=str(tmp_path), **{**cfg, **options}), trainer)
+        return caught.value.args
+
+    other, last = tmp_path / "other.pt", tmp_path / "checkpoint_last.pt"
+    other.touch()
+    assert question() == ("--finetune-from-model", None, "model", True)
+    assert question(finetune_from_model=str(other)) == ("--finetune-from-model", str(other), "model", True)
+    assert question(continue_once=str(other), no_save=True) == ("--continue-once", str(other), "model", False)
+    last.touch()
+    assert question(finetune_from_model=str(other)) == ("--save-dir", str(last), "model", True)
+    assert question(restore_file=str(other)) == ("--restore-file", str(other), "model", True)
 
 
 @pytest.mark.parametrize(("content", "reason"), [(b"garbage", "Unsupported operand"), (b"PK\3\4", "zip archive")])

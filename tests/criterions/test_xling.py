@@ -180,3 +180,15 @@ def test_diagnosis_of_an_update_of_several_micro_batches(data_bin):
     model.set_num_updates(1)
     criterion(model, third)
     assert f"{first['mmlm']['id'].tolist()}" not in criterion.diagnose()
+
+
+def test_a_total_of_an_older_checkpoint_gives_way(data_bin):
+    """Its meter is an average, which nothing would be added to any more."""
+    task = make_task(data_bin, "mmlm")
+    _, _, log = XlingCriterion(task)(make_model(task).train(), batches(task)[0])
+    with metrics.aggregate(new_root=True) as found:
+        found.load_state_dict([(500, "loss", "AverageMeter", {"val": 9.0, "sum": 9.0, "count": 1, "round": 3})])
+        for _ in range(2):
+            task.reduce_metrics([log], XlingCriterion(task))
+    values = found.get_smoothed_values()
+    assert values["loss"] == pytest.approx(values["loss_mmlm"], abs=1e-3)

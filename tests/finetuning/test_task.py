@@ -16,7 +16,16 @@ from fairseq_xling.finetuning.task import FinetuneConfig, QuestionAnsweringConfi
 from fairseq_xling.interop.load import load_model
 from fairseq_xling.models import XlingModelConfig
 
-from .conftest import SENTENCES, log_of, validations, write_lines, write_pairs, write_questions, write_tags
+from .conftest import (
+    SENTENCES,
+    log_of,
+    make_model_folder,
+    validations,
+    write_lines,
+    write_pairs,
+    write_questions,
+    write_tags,
+)
 
 CONTEXT = " ".join(SENTENCES)
 
@@ -346,6 +355,27 @@ def test_a_folder_that_holds_another_run_is_left_alone(finetune, refused, pawsx,
     cfg = {"benchmark": "pawsx", "benchmark_data": pawsx}
     with pytest.raises(UserError, match="is the folder of the model to fine-tune; name another"):
         make_task("sequence_classification", model_folder, model_folder, **cfg)
+
+
+def test_a_model_of_other_symbols_at_the_same_place(finetune, refused, pawsx, model_folder, tmp_path):
+    """A run does not go on with the model's successor, and the folder keeps its vocabulary."""
+    folder, model = tmp_path / "refused", tmp_path / "model"
+    shutil.copytree(model_folder, model)
+    data = ("--benchmark", "pawsx", "--benchmark-data", pawsx, "--max-epoch", 1)
+    finetune(folder, "sequence_classification", *data, model=model)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    text = write_lines(tmp_path / "text", (f"{line} {n % 5}" for n in range(50) for line in reversed(SENTENCES)))
+    make_model_folder(model, text, pieces=68, positions=64)
+    message = refused("sequence_classification", *data, "--max-epoch", 2, model=model)
+    assert message.startswith(f"--save-dir {folder}: its dict.txt is not that of {model}: symbol ")
+    for name in ("dict.txt", "sentencepiece.bpe.model", "labels.txt"):
+        (folder / name).unlink()
+    message = refused("sequence_classification", *data, "--max-epoch", 2, model=model)
+    assert message.startswith(
+        f"--save-dir {folder}/checkpoint_last.pt: was trained with other symbols than those of {model}: symbol "
+    )
+    left = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    assert left.items() < before.items()
 
 
 def test_a_metric_there_is_not(refused, pawsx):

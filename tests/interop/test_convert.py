@@ -3,11 +3,14 @@
 import gzip
 import itertools
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
-from fairseq_xling.interop import vocabulary
+from fairseq_xling.errors import UserError
+from fairseq_xling.interop import vocabulary as vocabularies
 from fairseq_xling.interop.cli import convert
 from fairseq_xling.interop.load import load_model
 from fairseq_xling_preprocess import cli, vocab
@@ -93,7 +96,7 @@ def test_roberta_tokenizer(hf_roberta_folder, tmp_path):
 
 def test_gpt2_numbers():
     """GPT-2 gives "!" 0, "A" 32, " " 220, the first merge 256, and <|endoftext|> the last number."""
-    numbers = vocabulary.gpt2_numbers("\n".join(["#version: 0.2", *MERGES]))
+    numbers = vocabularies.gpt2_numbers("\n".join(["#version: 0.2", *MERGES]))
     assert (numbers["!"], numbers["A"], numbers["Ġ"], numbers["he"], numbers["Ġthe"]) == (0, 32, 220, 256, 258)
     assert numbers["<|endoftext|>"] == 256 + len(MERGES)
 
@@ -111,20 +114,123 @@ def test_to_forces_the_kind(xling_folder, tmp_path):
     assert files(tmp_path / "out") == ["dict.txt", "languages.txt", "model.pt", "sentencepiece.bpe.model"]
 
 
+def test_a_converted_model_remembers_its_symbols(xling_folder, tmp_path, capsys):
+    assert xling("convert", xling_folder, tmp_path / "out", "--to", "fairseq") == 0
+    (tmp_path / "out" / "sentencepiece.bpe.model").unlink()
+    lines = (tmp_path / "out" / "dict.txt").read_text().splitlines(keepends=True)
+    (tmp_path / "out" / "dict.txt").write_text("".join([*lines[:-2], lines[-1], lines[-2]]))
+    assert xling("convert", tmp_path / "out", tmp_path / "hf") == 2
+    assert (
+        f"model.pt: was trained with other symbols than those of {tmp_path / 'out'}: symbol " in capsys.readouterr().err
+    )
+
+
 def test_target_that_is_not_empty(xling_folder, tmp_path, capsys):
     target = tmp_path / "hf"
     target.mkdir()
     assert xling("convert", xling_folder, target) == 0  # an empty folder is fine
-    (target / "notes").write_text("mine")
-    before = files(target)
+    before = contents(target)
     assert xling("convert", xling_folder, target) == 2
     assert "exists and is not empty" in capsys.readouterr().err
-    assert files(target) == before
-    assert xling("convert", xling_folder, target, "--force") == 0
-    assert "notes" not in files(target)
+    assert contents(target) == before
     assert xling("convert", xling_folder / "model.pt", xling_folder, "--force") == 2
     assert "holds the source" in capsys.readouterr().err
     assert files(tmp_path) == ["hf", "xling"]
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def occupied(hf_folder):
+    """A model of transformers among files of somebody's own, one of them in several places."""
+    (hf_folder / "pytorch_model-00001-of-00002.bin").write_text("old")
+    (hf_folder / "notes").write_text("mine")
+    (hf_folder / "README.md").write_text("mine")
+    (hf_folder / "other.pt").write_text("mine")
+    (hf_folder / "runs").mkdir()
+    (hf_folder / "runs" / "model.pt").write_text("mine")
+    (hf_folder / "merges.txt").mkdir()  # a folder is no file of a model
+    (hf_folder / "merges.txt" / "a").write_text("mine")
+    (hf_folder.parent / "blob").write_text("linked")
+    (hf_folder / "added_tokens.json").symlink_to(hf_folder.parent / "blob")
+    return hf_folder
+
+
+MINE = ["README.md", "merges.txt", "notes", "other.pt", "runs"]
+
+
+def test_force_replaces_the_model_and_nothing_else(xling_folder, occupied, tmp_path, capsys):
+    """No file of the former kind is left to be taken for one of the new."""
+    assert xling("convert", xling_folder / "model.pt", occupied, "--to", "fairseq", "--force") == 0
+    model = ["dict.txt", "languages.txt", "model.pt", "sentencepiece.bpe.model"]
+    assert files(occupied) == sorted([*MINE, *model])
+    assert capsys.readouterr().out == f"{occupied}: {', '.join(model)}\n"
+    assert [(occupied / name).read_text() for name in ("notes", "runs/model.pt", "merges.txt/a")] == ["mine"] * 3
+    assert (tmp_path / "blob").read_text() == "linked", "a link goes, not what it leads to"
+    assert load_model(occupied).path == occupied / "model.pt"
+    # and back
+    assert xling("convert", xling_folder, occupied, "--force") == 0
+    assert {"config.json", "model.safetensors"} < {*files(occupied)}
+    assert not {"dict.txt", "languages.txt", "model.pt"} & {*files(occupied)}
+    assert {*MINE} < {*files(occupied)}
+
+
+@pytest.mark.parametrize("stop", range(12))
+def test_a_failure_brings_the_old_model_back(xling_folder, occupied, monkeypatch, capsys, stop):
+    """Whichever of the moves it is that fails."""
+    rename, calls = Path.rename, []
+
+    def fails_once(self, target):
+        calls.append(self)
+        if len(calls) == stop + 1:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    before = contents(occupied)
+    monkeypatch.setattr(Path, "rename", fails_once)
+    status = xling("convert", xling_folder / "model.pt", occupied, "--to", "fairseq", "--force")
+    if len(calls) > stop:
+        assert status == 2
+        assert "cannot be written: Input/output error" in capsys.readouterr().err
+        assert contents(occupied) == before
+        assert (occupied / "added_tokens.json").is_symlink()
+    assert not [path for path in occupied.iterdir() if path.name.startswith(".")]
+
+
+def test_a_conversion_that_is_killed_is_not_taken_for_a_model(xling_folder, occupied, monkeypatch):
+    """At every moment of the moves: the old model, or the new one, or none."""
+    seen = set()
+    rename = Path.rename
+
+    def look(self, target):
+        rename(self, target)
+        try:
+            seen.add(load_model(occupied).path.name)
+        except UserError as error:
+            assert "holds none of model.pt" in str(error)  # noqa: PT017
+            seen.add(None)
+
+    monkeypatch.setattr(Path, "rename", look)
+    assert xling("convert", xling_folder / "model.pt", occupied, "--to", "fairseq", "--force") == 0
+    assert seen == {None, "model.pt"}
+
+
+def test_what_is_no_model_is_not_replaced(xling_folder, vocabulary, tmp_path, capsys):
+    """A data-bin has files of the same names, and a training needs those beside its checkpoints."""
+    data_bin, run = tmp_path / "data-bin", tmp_path / "run"
+    shutil.copytree(vocabulary, data_bin)
+    shutil.copytree(xling_folder, run)
+    (run / "checkpoint_last.pt").write_text("trained")
+    for folder, message in (
+        (data_bin, f"{data_bin}: holds dict.txt but no model it could belong to"),
+        (run, f"{run}: holds checkpoint_last.pt of a training, which needs the dictionary beside it"),
+    ):
+        before = contents(folder)
+        assert xling("convert", xling_folder, folder, "--force") == 2
+        assert message in capsys.readouterr().err
+        assert contents(folder) == before
 
 
 def test_target_that_is_no_folder(xling_folder, tmp_path, capsys):
@@ -137,15 +243,14 @@ def test_target_that_is_no_folder(xling_folder, tmp_path, capsys):
         assert target.read_text() == "mine"
 
 
-def test_target_that_is_a_link(xling_folder, tmp_path):
-    """The link is replaced; what it names stays."""
+def test_target_that_is_a_link(xling_folder, tmp_path, capsys):
+    """Neither the link nor what it names is touched."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes").write_text("mine")
     (tmp_path / "hf").symlink_to(tmp_path / "mine")
-    assert xling("convert", xling_folder, tmp_path / "hf", "--force") == 0
-    assert "config.json" in files(tmp_path / "hf")
-    assert files(tmp_path) == ["hf", "mine", "xling"]
-    assert files(tmp_path / "mine") == ["notes"]
+    assert xling("convert", xling_folder, tmp_path / "hf", "--force") == 2
+    assert f"{tmp_path / 'hf'}: is a link; name the folder it leads to" in capsys.readouterr().err
+    assert (tmp_path / "hf").is_symlink()
+    assert files(tmp_path / "mine") == []
 
 
 def test_a_failure_leaves_nothing(xling_folder, model_folder, tmp_path, capsys):
@@ -181,10 +286,10 @@ def test_tokenizers_agree_on_real_text(shared_data, tmp_path):
             lines += list(itertools.islice((" ".join(line.split()) for line in stream), 300))
     (tmp_path / "text").write_text("\n".join(lines[::2]), encoding="utf-8")
     vocab.train({"xx": [str(tmp_path / "text")]}, tmp_path, 2000)
-    _, model = vocabulary.read_xlmr(tmp_path)
+    _, model = vocabularies.read_xlmr(tmp_path)
     transformers.XLMRobertaTokenizerFast.from_pretrained(tmp_path).save_pretrained(tmp_path / "hf")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
-    rebuilt = vocabulary.read_xlmr(tmp_path / "hf")[1]
+    rebuilt = vocabularies.read_xlmr(tmp_path / "hf")[1]
     expected = [row.tolist() for row in model.encode(lines)]
     assert [row[1:-1] for row in tokenizer(lines)["input_ids"]] == expected
     assert [row.tolist() for row in rebuilt.encode(lines)] == expected

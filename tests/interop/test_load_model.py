@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fairseq_xling.data.databin import load_dictionary
+from fairseq_xling.data.identity import remember
 from fairseq_xling.errors import UserError
 from fairseq_xling.interop.load import load_model
 from fairseq_xling_preprocess import spm
@@ -126,7 +127,7 @@ def test_which_checkpoint_of_a_folder(xling_folder):
     assert load_model(xling_folder / "checkpoint_last.pt").path.name == "checkpoint_last.pt"
 
 
-def test_dictionary_of_the_data_bin(vocabulary, xling_folder, tmp_path):
+def test_dictionary_of_the_data_bin(vocabulary, xling_folder, tmp_path, caplog):
     """A checkpoint that was moved away from its dictionary finds that of its data-bin."""
     content = torch.load(xling_folder / "model.pt")
     content["cfg"]["task"]["data"] = f"{vocabulary}:/another/shard"
@@ -134,8 +135,57 @@ def test_dictionary_of_the_data_bin(vocabulary, xling_folder, tmp_path):
     torch.save(content, tmp_path / "moved" / "checkpoint1.pt")
     loaded = load_model(tmp_path / "moved" / "checkpoint1.pt")
     assert loaded.home == vocabulary
+    assert f"has no dict.txt beside it; {vocabulary}/dict.txt is used, as it was trained there" in caplog.text
     assert loaded.languages == ["de", "en"]
     assert loaded.encode_text(["the old town"])[0].size
+
+
+def swap(dictionary):
+    """Swap the first two lines of a dict.txt."""
+    first, second, *rest = dictionary.read_text(encoding="utf-8").splitlines(keepends=True)
+    dictionary.write_text("".join([second, first, *rest]), encoding="utf-8")
+    return [line.split(" ")[0] for line in (first, second)]
+
+
+def test_symbols_of_another_order(vocabulary, xling_folder, caplog):
+    """The sizes agree. A checkpoint that remembers its symbols is not loaded with others."""
+    content = torch.load(xling_folder / "model.pt")
+    content["task_state"] = {"vocabulary": remember(load_dictionary(vocabulary / "dict.txt"), ["de", "en"])}
+    content["cfg"]["task"]["data"] = str(vocabulary)
+    torch.save(content, xling_folder / "model.pt")
+    load_model(xling_folder)
+    (xling_folder / "sentencepiece.bpe.model").unlink()
+    first, second = swap(xling_folder / "dict.txt")
+    with pytest.raises(
+        UserError,
+        match=rf"model\.pt: was trained with other symbols .*: symbol 4 is '{first}' against '{second}'; use the dict\.txt",
+    ):
+        load_model(xling_folder)
+    # an older one may have been trained with either
+    assert not caplog.text
+    del content["task_state"]
+    torch.save(content, xling_folder / "model.pt")
+    load_model(xling_folder)
+    assert (
+        f"{xling_folder}/dict.txt is used, which is not {vocabulary}/dict.txt, where it was trained: symbol 4"
+        in caplog.text
+    )
+
+
+def test_languages_of_another_order(vocabulary, model_folder):
+    """They count where the rows of a table belong to them."""
+    dictionary = load_dictionary(vocabulary / "dict.txt")
+    for table in (False, True):
+        model = xling_model(len(dictionary))
+        if table:
+            model.add_language_embedding(2)
+        content = {**checkpoint_of(model), "task_state": {"vocabulary": remember(dictionary, ["en", "de"])}}
+        folder = model_folder(f"languages-{table}", content)
+        if table:
+            with pytest.raises(UserError, match=r"other languages than those of .*: language 0 is 'en' against 'de'"):
+                load_model(folder)
+        else:
+            load_model(folder)
 
 
 def test_without_sentencepiece(xling_folder):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from fairseq_xling.models import XlingModel
@@ -39,3 +40,11 @@ def final_states() -> Callable[..., Tensor]:
         return states
 
     return compute
+
+
+@pytest.fixture(scope="session")
+def initial(data_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What word_alignment holds the model to: a checkpoint of mmlm's model, with a head that word_alignment has not."""
+    file = tmp_path_factory.mktemp("initial") / "model.pt"
+    torch.save({"model": make_model(make_task(data_bin, "mmlm")).state_dict()}, file)
+    return file

@@ -24,13 +24,6 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="module")
-def initial(data_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("initial") / "model.pt"
-    torch.save({"model": make_model(make_task(data_bin, "mmlm")).state_dict()}, file)
-    return file
-
-
 @pytest.fixture
 def alone(data_bin: Path, initial: Path) -> MakeTask:
     """``alone(name, **options)``: the objective in a task of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fairseq_xling.objectives.word_alignment import squared_distance
 from tests.helpers import (
     BOS,
     EOS,
+    NUM_WORDS,
     build_examples,
     gradients,
     make_model,
@@ -23,16 +25,9 @@ from tests.helpers import (
     randomize,
     small_data_bin,
     write_data_bin,
+    write_dict,
 )
 from tests.objectives import reference
-
-
-@pytest.fixture(scope="module")
-def initial(data_bin: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of mmlm's model: with heads that word_alignment has not."""
-    file = tmp_path_factory.mktemp("initial") / "model.pt"
-    torch.save({"model": make_model(make_task(data_bin, "mmlm")).state_dict()}, file)
-    return file
 
 
 @pytest.fixture
@@ -206,6 +201,16 @@ def test_an_initial_model_of_another_vocabulary(data_bin, initial, tmp_path):
     torch.save(content, tmp_path / "other.pt")
     task = make_task(data_bin, "word_alignment", initial_model=str(tmp_path / "other.pt"))
     with pytest.raises(UserError, match=r"--initial-model \S+other\.pt: the checkpoint's vocabulary has \d+ symbols"):
+        make_model(task)
+
+
+def test_an_initial_model_of_other_symbols_of_the_same_number(data_bin, initial, tmp_path):
+    shutil.copyfile(initial, tmp_path / "model.pt")
+    write_dict(tmp_path / "dict.txt", [f"w{number}" for number in reversed(range(NUM_WORDS))])
+    task = make_task(data_bin, "word_alignment", initial_model=str(tmp_path / "model.pt"))
+    with pytest.raises(
+        UserError, match=r"--initial-model \S+model\.pt: the dict\.txt beside it .*: symbol 4 is 'w39' against 'w0'"
+    ):
         make_model(task)
 
 

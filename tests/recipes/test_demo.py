@@ -142,7 +142,8 @@ def test_the_ladder(recipe: Callable[..., Run], tmp_path: Path, shared_data: Pat
     assert all(set(row) == {"row", "metric", "layer", "seed", "value"} for row in rows)
     assert {row["row"] for row in rows} == {"mmlm", "camlm_btmlm"}
     metrics = {row["metric"] for row in rows}
-    assert {"retrieval_acc_xx_en", "retrieval_acc_en_xx", "retrieval_acc_de_en", "retrieval_acc_en_cs"} <= metrics
+    ways = ("xx_en", "en_xx", "de_en", "en_cs")
+    assert {f"retrieval_acc_{way}{kind}" for way in ways for kind in ("", "_centred")} <= metrics
     keys = [(row["row"], row["metric"], row["layer"], row["seed"]) for row in rows]
     assert len(set(keys)) == len(keys)
     assert "| + CAMLM + BTMLM |" in (out / "report.md").read_text(encoding="utf-8")

@@ -290,7 +290,7 @@ def results(run: Path) -> Any:
 @pytest.mark.slow
 def test_transfer_from_raw_files_to_results(recipe: Callable[..., Run], model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    flags = ["finetune/pawsx.sh", model, "--paper", "metaxlm", "--out", out]
+    flags = ["finetune/pawsx.sh", model / "model.pt", "--paper", "metaxlm", "--out", out]
     run = recipe(*flags, BUDGET="smoke", DATA=PAWSX)
     assert run.returncode == 0, run.log
     assert "pawsx, transfer, hyper-parameters of metaxlm (Table 8, PAWS-X)" in run.stdout
@@ -306,9 +306,11 @@ def test_transfer_from_raw_files_to_results(recipe: Callable[..., Run], model: P
     # again: nothing is made anew; the evaluation alone, where it is missing
     files = {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")}
     (out / "seed-1" / "eval" / "results.json").unlink()
+    (out / "report" / "notes").write_text("mine", encoding="utf-8")
     assert recipe(*flags, BUDGET="smoke", DATA=PAWSX).returncode == 0
     assert results(out / "seed-1")["rows"] == found["rows"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == files
+    assert (out / "report" / "notes").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.slow
@@ -355,6 +357,9 @@ def test_an_interrupted_run_goes_on(omp: dict[str, str], model: Path, tmp_path: 
     killed.wait()
     assert not (out / "seed-1" / "done").exists()
 
+    (model / ".lock").write_text(
+        "process 1 on here\n", encoding="utf-8"
+    )  # a training there leaves it, without changing the model
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     log = (out / "seed-1" / "train.log").read_text(encoding="utf-8")

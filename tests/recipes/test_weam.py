@@ -109,7 +109,8 @@ def test_mini(recipe: Callable[..., Run], shared_data: Path, tmp_path: Path) -> 
     assert run.returncode == 0, run.log[-4000:]
     rows = json.loads((out / "results.json").read_text())["rows"]
     found = {(row["row"], row["metric"], row["layer"]) for row in rows}
-    metrics = ("retrieval_acc_xx_en", "retrieval_acc_en_xx", "retrieval_acc_fr_en", "retrieval_acc_en_fr", "aer")
+    directions = ("xx_en", "en_xx", "fr_en", "en_fr")
+    metrics = ("aer", *(f"retrieval_acc_{way}{kind}" for way in directions for kind in ("", "_centred")))
     models = ("initial", "tlm", "weam", "word_alignment")
     assert found == {(row, metric, layer) for row in models for metric in metrics for layer in range(4)} | {
         ("aligner", "aer", None)

@@ -20,6 +20,7 @@ import torch
 import torch._dynamo  # every forked process would import it anew, for its optimizer
 
 import fairseq_xling  # noqa: F401  (registers the tasks)
+from fairseq_xling.objectives import MIXES, OBJECTIVES
 
 from ..helpers import make_model, make_task, random_links, random_sentences, write_data_bin
 
@@ -29,6 +30,10 @@ OPTIONS = """
     --lr-scheduler inverse_sqrt --warmup-updates 10 --batch-size 24 --log-interval 1 --log-format simple
     --no-epoch-checkpoints --disable-validation --cpu --num-workers 2
 """
+
+# tasks whose mixes hold every objective, for what is tried with each
+TASKS = ("btmlm", "weam", "word_alignment")
+assert {name for task in TASKS for name in MIXES[task]} == set(OBJECTIVES)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from fairseq_xling.training.batches import MeasuredBatchIterator
 from tests.helpers import make_task, random_sentences, write_data_bin
@@ -130,3 +131,41 @@ def test_almost_done_with_many_processes_leaves_something_to_do(folder):
     run = Run(folder, 1)
     run.read(36)
     assert len(Run(folder, 8, run.state).read()) == 8
+
+
+class Numbers(torch.utils.data.Dataset[int]):
+    """A dataset as those of fine-tuning, which does not fill up the last round of the processes."""
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+    def read(self, processes: int, state: dict[str, Any] | None = None, count: int | None = None) -> tuple[Any, Any]:
+        """Batches of 37, two numbers each, that are read from ``state`` on, and the state after them."""
+        iterators = [
+            MeasuredBatchIterator(
+                max_tokens=None,
+                max_sentences=2,
+                dataset=self,
+                collate_fn=list,
+                batch_sampler=[[2 * i, 2 * i + 1] for i in range(37)],
+                num_shards=processes,
+                shard_id=shard,
+            )
+            for shard in range(processes)
+        ]
+        for iterator in iterators:
+            if state:
+                iterator.load_state_dict(state)
+        streams = [iterator.next_epoch_itr(shuffle=True) for iterator in iterators]
+        seen = []
+        while streams[0].has_next() and (count is None or count > 0):
+            seen += [batch for stream in streams if (batch := next(stream))]
+            count = None if count is None else count - 1
+        return seen, iterators[0].state_dict()
+
+
+@pytest.mark.parametrize(("before", "updates", "after"), [(1, 20, 2), (2, 10, 1), (2, 18, 1), (3, 6, 2), (4, 9, 3)])
+def test_fine_tuning_continues_exactly_on_other_processes(before, updates, after):
+    first, state = Numbers().read(before, count=updates)
+    rest, _ = Numbers().read(after, state)
+    assert first + rest == [[2 * i, 2 * i + 1] for i in range(37)]

@@ -9,7 +9,7 @@ import torch
 from fairseq.trainer import Trainer
 
 from ..conftest import BIN, PLUGIN
-from .conftest import OPTIONS, free_port
+from .conftest import OPTIONS, TASKS, free_port
 
 
 def record(folder):
@@ -56,7 +56,7 @@ def both_ranks(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["mmlm", "btmlm", "weam", "word_alignment"])
+@pytest.mark.parametrize("task", ["mmlm", *TASKS])
 def test_two_ranks_train_one_model_on_disjoint_data(ranks, tmp_path, task):
     hashes = {}
     for backend in ("legacy_ddp", "pytorch_ddp"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,18 +70,30 @@ def _summary(
 
 
 def write_predictions(
-    folder: Path, records: Mapping[str, Sequence[Any]], predictions: Mapping[str, Sequence[Any]]
+    out: Path, folder: Path, records: Mapping[str, Sequence[Any]], predictions: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Write ``LANG.jsonl`` for each language into the folder, in the place of all that it held.
+    """Write ``LANG.jsonl`` for each language into ``folder``; those of an earlier evaluation in ``out``, and nothing else, go.
 
     A line is an object with ``id`` where the record has one, and ``prediction``, in the file's order.
     """
-    temporary = prepare_folder(folder.with_name(f".{os.getpid()}.{folder.name}"))
+    prepare_folder(folder)
     for language, items in records.items():
         lines = []
         for record, prediction in zip(items, predictions[language], strict=True):
             entry = {"id": record.id} if hasattr(record, "id") else {}
             lines.append(json.dumps({**entry, "prediction": prediction}, ensure_ascii=False))
-        write_text(temporary / f"{language}.jsonl", "".join(f"{line}\n" for line in lines))
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+        write_text(folder / f"{language}.jsonl", "".join(f"{line}\n" for line in lines))
+    earlier = _languages(out / "results.json")
+    for file in folder.glob("*.jsonl"):
+        if file.stem in earlier and file.stem not in records:
+            file.unlink()
+
+
+def _languages(results: Path) -> list[str]:
+    """The languages of an earlier evaluation, none if there is no such file."""
+    try:
+        found = json.loads(results.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    languages = found.get("languages") if isinstance(found, dict) else None
+    return languages if isinstance(languages, list) else []

@@ -60,7 +60,8 @@ def run(
         files=chosen,
         **scores,
     )
-    write_predictions(session.make_folder() / PREDICTIONS, records, predictions)
+    folder = session.make_folder()
+    write_predictions(folder, folder / PREDICTIONS, records, predictions)
     session.finish(results, render_report(results), PREDICTIONS)
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ...errors import UserError
 from ...interop.loaded import LoadedModel
+from ..session import require_lm_head
 from .cloze import TYPES, Fact, Relation
 from .fill_mask import ClozeEncoder, MaskedSentence, fill_masks, ordinary_candidates, vocabulary_candidates
 
@@ -115,15 +116,6 @@ def evaluate(
             }
         )
     return Evaluation(results, predictions, int(allowed[1].sum()))
-
-
-def require_lm_head(loaded: LoadedModel) -> None:
-    """Raises UserError if the model cannot predict symbols."""
-    if "lm" not in loaded.model.heads:
-        raise UserError(
-            f"{loaded.path}: has no LM head, so it cannot fill masks; use a checkpoint of a masked language model "
-            "(sentence encoders and classifiers have none)"
-        )
 
 
 def _questions(

@@ -9,8 +9,8 @@ from typing import Any, Unpack
 
 from fairseq_xling_preprocess.text import open_outputs, read_lines
 
-from ..session import ModelFlags, Session
-from .evaluate import evaluate, require_lm_head, result_rows
+from ..session import ModelFlags, Session, require_lm_head
+from .evaluate import evaluate, result_rows
 from .formats import detect_format, read_source
 from .report import render_report
 

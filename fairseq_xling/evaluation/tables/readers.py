@@ -123,6 +123,28 @@ def _lama(label: str, content: dict[str, Any], path: Path) -> list[Run]:
     ]
 
 
+def _restoration(label: str, content: dict[str, Any], path: Path) -> list[Run]:
+    """Classes of frequency as columns, those without tokens left out; the average is that of all tokens."""
+    settings = content["settings"]
+    rows = [row for row in content["rows"] if row["pair"] == "all" and row["tokens"]]
+    metrics = tuple(dict.fromkeys(row["metric"] for row in rows))
+    values = {(row["frequency"], row["metric"]): 100 * float(row["value"]) for row in rows}
+    examples = {row["frequency"]: row["tokens"] for row in rows}
+    return [
+        _feature_based(
+            label,
+            "restoration",
+            f"{settings['mask_prob']:.0%} of the tokens of {settings['split']} masked",
+            tuple(metric.removeprefix("restoration_acc_") for metric in metrics),
+            {name: tuple(values[name, metric] for metric in metrics) for name in examples},
+            examples,
+            _whole_hash(content),
+            path,
+            averaged=("all",),
+        )
+    ]
+
+
 def _whole_hash(content: dict[str, Any]) -> dict[str, str]:
     """Evaluations that do not say which file belongs to which test set: all files together."""
     return {"all files together": " ".join(sorted(entry["sha256"] for entry in content["data"]))}
@@ -166,4 +188,5 @@ READERS: dict[str, Callable[[str, dict[str, Any], Path], list[Run]]] = {
     "tatoeba": _tatoeba,
     "alignment": _alignment,
     "lama": _lama,
+    "restoration": _restoration,
 }

@@ -16,7 +16,7 @@ from .runs import SUPERVISED, TRANSFER, Run
 
 # the feature-based benchmarks; the others' are in BENCHMARKS
 ORDER = {"tatoeba": tuple(TATOEBA)}
-AS_WRITTEN = ("lama",)
+AS_WRITTEN = ("lama", "restoration")
 
 
 @dataclass(frozen=True)

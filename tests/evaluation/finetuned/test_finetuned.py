@@ -248,15 +248,19 @@ def test_labels_in_another_order_than_trained_with(tmp_path, loaded):
         load_model(model)
 
 
-def test_a_second_run_leaves_nothing_of_the_first(tmp_path, loaded):
+def test_a_second_run_leaves_nothing_of_the_first_and_all_that_is_not_its_own(tmp_path, loaded):
     model = finetuned(tmp_path / "model", "sequence", loaded)
     for language in ("de", "en"):
         (tmp_path / f"test-{language}.tsv").write_text("one\ttwo\t1\n")
-    for languages, files in (("all", ["de.jsonl", "en.jsonl"]), ("en", ["en.jsonl"])):
+    folder = tmp_path / "out" / "predictions"
+    folder.mkdir(parents=True)
+    (folder / "notes.jsonl").write_text("mine\n")
+    for languages, files in (("all", ["de.jsonl", "en.jsonl", "notes.jsonl"]), ("en", ["en.jsonl", "notes.jsonl"])):
         run("pawsx", "--checkpoint", model, "--data", tmp_path, "--languages", languages, "--out", tmp_path / "out")
-        assert sorted(path.name for path in (tmp_path / "out" / "predictions").iterdir()) == files
+        assert sorted(path.name for path in folder.iterdir()) == files
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
             "predictions",
             "report.md",
             "results.json",
         ]
+    assert (folder / "notes.jsonl").read_text() == "mine\n"

@@ -192,6 +192,20 @@ def test_a_folder_in_the_way_is_not_removed(bitext: run.Bitext, tmp_path: Path) 
         run.align_files(bitext, str(tmp_path / "y"), embedded.Embedded())
 
 
+def test_what_others_put_into_the_work_folder_stays(bitext: run.Bitext, tmp_path: Path) -> None:
+    """It is cleared when the input has changed, and at the end."""
+    work = tmp_path / "x.work"
+    with pytest.raises(KeyboardInterrupt):
+        run.align_files(bitext, str(tmp_path / "x"), Dying(train="reverse"))
+    (work / ".reverse.model.killed").mkdir()
+    (work / "precious").mkdir()
+    (work / "words.txt").symlink_to(write(tmp_path / "mine", "mine"))
+    write(Path(bitext.inputs[0]), *lines_of(Path(bitext.inputs[0])))
+    run.align_files(bitext, str(tmp_path / "x"), embedded.Embedded())
+    assert sorted(path.name for path in work.iterdir()) == ["precious", "words.txt"]
+    assert (tmp_path / "mine").exists()
+
+
 def test_words_that_mean_something_to_the_library(tmp_path: Path) -> None:
     # thot calls its null word NULL: links to it would be lost, or shift
     files = [write(tmp_path / f"a.{lang}", *["NULL a", "b a", "NULL b"] * 9, "NULL") for lang in ("en", "fr")]

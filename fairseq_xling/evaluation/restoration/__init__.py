@@ -1,0 +1,1 @@
+"""Restoration of masked tokens of held-out sentence pairs (``xling eval restoration``)."""
