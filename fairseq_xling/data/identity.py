@@ -1,4 +1,4 @@
-"""Whether weights, dictionary, tokeniser and languages are of one model: what is in them is compared, not how much.
+"""Identity of a model: whether weights, dictionary, tokeniser and languages belong together, by what is in them, not how much.
 
 A checkpoint keeps the symbols and languages it was trained with (``task_state``, entry ``vocabulary``); of an older one
 the files beside it tell.

@@ -202,7 +202,7 @@ class FinetuneTask(BatchingTask):
             yield Vocabulary(self.loaded.home, files, self.loaded.dictionary, self.languages)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the fine-tuning, for the reports too; nothing in it is restored, all follows from the options."""
+        """Settings of the fine-tuning that a checkpoint keeps, for the reports too; nothing is restored, all follows from the options."""
         finetuning = {
             "benchmark": self.cfg.benchmark,
             "model": str(self.loaded.path),

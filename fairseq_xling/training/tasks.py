@@ -1,4 +1,4 @@
-"""What the tasks share: batches, a checkpoint folder of their own; and on a data-bin options and dictionary."""
+"""Base classes of the tasks: batches, a checkpoint folder of their own; and on a data-bin options and dictionary."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -166,7 +166,7 @@ class BatchingTask(FairseqTask, ABC):
                 complete_folder(Path(self.cfg.save_dir), vocabulary)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of the task."""
+        """State of the task that a checkpoint keeps."""
         return {"vocabulary": remember(self.source_dictionary, self.languages)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

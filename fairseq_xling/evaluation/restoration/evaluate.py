@@ -35,7 +35,7 @@ CHUNK = 10_000  # sentences counted at once
 
 @dataclass(frozen=True)
 class Restoration:
-    """What `evaluate` found of one objective.
+    """Result of `evaluate` for one objective.
 
     Attributes:
         objective: its name.
