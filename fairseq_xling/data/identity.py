@@ -46,20 +46,20 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a checkpoint says of itself: the task's state, and whether it has a mask-language table."""
+    """Self-description of a checkpoint: the task's state, and whether it has a mask-language table."""
 
     task_state: Mapping[str, Any]
     has_languages: bool
 
     @property
     def vocabulary(self) -> Mapping[str, Any]:
-        """What `remember` gave; empty if the checkpoint is older."""
+        """The vocabulary as `remember` gave it; empty if the checkpoint is older."""
         found: Mapping[str, Any] = self.task_state.get("vocabulary", {})
         return found
 
 
 def remember(dictionary: Dictionary, languages: Sequence[str] | None) -> dict[str, Any]:
-    """What a checkpoint keeps of its vocabulary."""
+    """The vocabulary as a checkpoint keeps it."""
     return {
         "symbols": "\n".join(_without_mask(dictionary)),  # one string, which loads faster than so many
         "languages": None if languages is None else list(languages),
@@ -67,7 +67,7 @@ def remember(dictionary: Dictionary, languages: Sequence[str] | None) -> dict[st
 
 
 def read_memory(file: Path) -> Memory:
-    """What a checkpoint says of itself; its weights are not read.
+    """Read what a checkpoint says of itself, without its weights.
 
     Raises:
         UserError: the file is damaged.
@@ -83,7 +83,7 @@ def read_memory(file: Path) -> Memory:
 
 
 def has_language_table(parameters: Mapping[str, Any]) -> bool:
-    """Whether rows of a model's parameters belong to languages."""
+    """Test whether rows of a model's parameters belong to languages."""
     return any(name.endswith("embed_languages.weight") for name in parameters)
 
 

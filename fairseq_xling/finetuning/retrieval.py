@@ -196,7 +196,7 @@ class RetrievalTask(DataBinTask):
         return layer
 
     def build_heads(self, model: XlingModel) -> None:
-        """No head; what lies above the layer gets no gradient, so it is frozen (DDP must not wait for it)."""
+        """Add no head; freeze what lies above the layer, which gets no gradient (DDP must not wait for it)."""
         layer, encoder = self.layer(model), model.encoder.sentence_encoder
         if layer < len(encoder.layers):
             for module in [*encoder.layers[layer:], *([encoder.layer_norm] if encoder.layer_norm is not None else [])]:

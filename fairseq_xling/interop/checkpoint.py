@@ -29,7 +29,7 @@ _PREFIX = "encoder.sentence_encoder."
 
 @dataclass(frozen=True)
 class Weights:
-    """What a checkpoint file holds: parameters under today's names, the options of model and task, the updates."""
+    """Content of a checkpoint file: parameters under today's names, the options of model and task, the updates."""
 
     state: dict[str, Tensor]
     options: dict[str, Any]

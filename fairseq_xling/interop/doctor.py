@@ -1,4 +1,4 @@
-"""What ``xling doctor`` says of a data-bin and a checkpoint."""
+"""Checks of a data-bin and a checkpoint by ``xling doctor``."""
 
 from __future__ import annotations
 

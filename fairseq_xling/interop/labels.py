@@ -1,4 +1,4 @@
-"""What the outputs of a fine-tuned head stand for: ``labels.txt`` here, ``id2label`` of ``config.json`` in ``transformers``."""
+"""Names of the outputs of a fine-tuned head: ``labels.txt`` here, ``id2label`` of ``config.json`` in ``transformers``."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def label_options(labels: Sequence[str] | None, model: XlingModel) -> dict[str, 
 
 
 def _placeholders(number: int) -> list[str]:
-    """What ``transformers`` calls labels that have no name."""
+    """Names that ``transformers`` gives to labels without one."""
     return [f"LABEL_{n}" for n in range(number)]
 
 

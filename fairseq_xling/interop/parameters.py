@@ -67,7 +67,7 @@ _BERT_HEADS = {
 
 @dataclass(frozen=True)
 class Family:
-    """How ``transformers`` writes models of one architecture.
+    """Names that ``transformers`` gives to the parameters of one architecture.
 
     Attributes:
         classes: what the names of its classes begin with.

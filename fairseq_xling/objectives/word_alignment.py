@@ -79,7 +79,7 @@ class WordAlignment(Objective):
         return LinkedPairs(SeparatePairs(corpora, self.cfg.max_positions), links)
 
     def add_heads(self, model: XlingModel) -> None:
-        """No head: the states themselves are compared."""
+        """Add no head: the states themselves are compared."""
 
     def load_companions(self, model: XlingModel) -> None:
         """Load the initial model, which is no part of the trained one.

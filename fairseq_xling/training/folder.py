@@ -75,7 +75,7 @@ def check_folder(folder: Path, vocabulary: Vocabulary) -> None:
         difference = file_difference(theirs, ours) if theirs.is_file() else ""
         if difference and not (ours.name == LANGUAGES and _numbers_no_languages(folder)):
             raise UserError(
-                f"--save-dir {folder}: its {ours.name} is not that of {vocabulary.home}: {difference}; go on with what it was made from, "
+                f"--save-dir {folder}: its {ours.name} is not that of {vocabulary.home}: {difference}; continue with the data it was made from, "
                 "or name another folder"
             )
 

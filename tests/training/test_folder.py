@@ -90,7 +90,7 @@ def test_a_run_goes_on_with_its_own_symbols_and_languages_only(succeed, refused,
     folder = succeed()
     data = other(SWAPPED)
     assert refused("--max-update", 2, data=data) == (
-        f"--save-dir {folder}: its dict.txt is not that of {data}: symbol 4 is 'w0' against 'w1'; go on with what it was made from, or "
+        f"--save-dir {folder}: its dict.txt is not that of {data}: symbol 4 is 'w0' against 'w1'; continue with the data it was made from, or "
         "name another folder"
     )
     shutil.rmtree(data)

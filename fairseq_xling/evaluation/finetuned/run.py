@@ -78,7 +78,7 @@ def _files(
 
 
 def _formulation(loaded: LoadedModel, name: str, benchmark: Benchmark) -> Formulation:
-    """As the model was fine-tuned."""
+    """The formulation that the model was fine-tuned with."""
     head = FORMULATIONS[benchmark.task].head
     if head not in loaded.model.heads:
         raise UserError(

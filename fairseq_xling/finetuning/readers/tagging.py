@@ -27,7 +27,7 @@ _LANGUAGE = re.compile(r"[a-z]+(?:-[a-z]+)*:")
 
 @dataclass(frozen=True)
 class TaggedSentence:
-    """As many ``tags`` as ``words``. A word may be empty or hold a space (``2 001`` in UD)."""
+    """A sentence of as many ``tags`` as ``words``. A word may be empty or hold a space (``2 001`` in UD)."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
