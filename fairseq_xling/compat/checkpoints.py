@@ -18,9 +18,11 @@ from fairseq import checkpoint_utils
 from fairseq.distributed import utils as distributed_utils
 from fairseq.file_io import PathManager
 from fairseq.logging import meters
+from fairseq.optim import FairseqOptimizer
 
 from ..errors import UserError, unreadable_checkpoint
 from ._replace import replace
+from .user_errors import OTHER_PARAMETERS
 
 # Plain data of fairseq's own checkpoints: options of the command line, options as omegaconf (rank 0 broadcasts them to
 # the others with torch.save/torch.load when a distributed run resumes), meters of old published models under both
@@ -184,4 +186,32 @@ def readable_checkpoint() -> None:
 
 
 # named_checkpoint comes after checkpoint_of_the_task, and so around it
-SHIMS = (safe_loading, atomic_save, atomic_copy, checkpoint_of_the_task, named_checkpoint, readable_checkpoint)
+def optimizer_of_these_parameters() -> None:
+    """The optimizer's state is known by the parameters' order, and only their number is compared.
+
+    Moments of another parameter's shape end in a crash, or in numbers without meaning.
+    """
+
+    def build(original: Callable[..., Any]) -> Callable[..., Any]:
+        def load_state_dict(self: Any, state_dict: dict[str, Any], optimizer_overrides: Any = None) -> None:
+            original(self, state_dict, optimizer_overrides)
+            for parameter, state in self.optimizer.state.items():
+                for name in ("exp_avg", "exp_avg_sq", "momentum_buffer"):
+                    moments = state.get(name)
+                    if moments is not None and moments.shape != parameter.shape:
+                        raise UserError(OTHER_PARAMETERS)
+
+        return load_state_dict
+
+    replace(FairseqOptimizer, "load_state_dict", build)
+
+
+SHIMS = (
+    safe_loading,
+    atomic_save,
+    atomic_copy,
+    checkpoint_of_the_task,
+    named_checkpoint,
+    readable_checkpoint,
+    optimizer_of_these_parameters,
+)

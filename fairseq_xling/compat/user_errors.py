@@ -19,6 +19,11 @@ from ._replace import replace
 EXIT_CODE = 2
 _PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+OTHER_PARAMETERS = (
+    "the checkpoint in --save-dir was trained with other parameters (--objectives, --weam-lambda, --lang-embedding, --arch or another option "
+    "of the task), so its optimizer does not fit; give the former options, or start from its weights: --finetune-from-model FILE with a "
+    "new --save-dir"
+)
 
 
 def _user_error(error: BaseException | None) -> UserError | None:
@@ -37,10 +42,7 @@ def _message(error: Exception, save_dir: str) -> str | None:
     if isinstance(error, AssertionError) and "--max-tokens or --batch-size" in str(error):
         return "the size of a batch is missing; give --max-tokens (for example 4096) or --batch-size"
     if isinstance(error, ValueError) and "doesn't match the size of optimizer's group" in str(error):
-        return (
-            "the checkpoint in --save-dir was trained with other parameters (--objectives, --weam-lambda, --lang-embedding or --arch), so its optimizer does not "
-            "fit; give the former options, or start from its weights: --finetune-from-model FILE with a new --save-dir"
-        )
+        return OTHER_PARAMETERS
     if not isinstance(error, OSError) or error.errno not in _PLACE | _SPACE:
         return None
     path = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else None

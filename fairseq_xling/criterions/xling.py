@@ -19,7 +19,7 @@ from ..training.throughput import count_work, output_flops
 
 
 class XlingCriterion(FairseqCriterion):
-    """total = Σ_k weight_k · mean_k, one batch of every objective; ``sample_size`` is 1 per micro-batch.
+    """total = Σ weight · mean over the terms of all objectives, one batch of each; ``sample_size`` is 1 per micro-batch.
 
     Within an `update` the means are those over all its micro-batches, of all processes: each counts by what it holds.
     """

@@ -15,10 +15,15 @@ from .sampling import draw, language_counts
 
 Example = dict[str, Any]
 
-# An item is one int64: the number of its repetition above these bits (so that each gets noise of its own), the source's
-# index in them.
+# An item is one int64: the number of its repetition in the epoch above these bits (so that each gets noise of its own), the
+# source's index in them.
 INDEX_BITS = 36
-MAX_PASSES = 1 << 10
+MAX_PASSES = 1 << 23
+# items by which the number of batches is judged
+_SAMPLE = 100_000
+
+# most padded tokens and most items of a batch, and what its size is a multiple of (fairseq's --required-batch-size-multiple)
+Limits = tuple[int | None, int | None, int]
 
 
 class Source(Protocol):
@@ -73,64 +78,58 @@ class ExampleDataset:
     @cached_property
     def num_items(self) -> np.ndarray:
         """(G,) items of each group that are not empty."""
-        bounds = self.source.bounds
-        return np.array([np.count_nonzero(self.sizes[a:b]) for a, b in pairwise(bounds)])
+        return np.array([np.count_nonzero(self.sizes[start:end]) for start, end in pairwise(self.source.bounds)])
 
-    @cached_property
-    def num_tokens(self) -> float:
-        """Tokens that an epoch is expected to hold."""
-        bounds = self.source.bounds
-        sums = np.array([self.sizes[a:b].sum(dtype=np.int64) for a, b in pairwise(bounds)])
-        return float((language_counts(self.num_items, self.alpha) * sums / np.maximum(self.num_items, 1)).sum())
-
-    def epoch_items(self, epoch: int, cycle: int = 0, passes: int = 1, share: float = 1.0) -> np.ndarray:
+    def epoch_items(self, epoch: int, passes: float = 1.0, part: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
         """Items of one epoch after language sampling, of which empty ones are no part. (N,) int64.
 
         Args:
-            cycle: 1, 2, ... read on after the epoch's first items.
-            passes: cycles of an epoch, which the next epoch reads on after.
-            share: how much of a cycle to draw.
+            passes: how many times what language sampling draws an epoch holds; the next epoch reads on after it.
+            part: of the epoch, from 0 to 1; what lies beyond 1 is the beginning of the next.
         """
-        bounds = self.source.bounds
-        counts = language_counts(self.num_items, self.alpha)
-        visit = (epoch - 1) // self.num_shards * passes + cycle
+        counts = np.ceil(language_counts(self.num_items, self.alpha) * passes).astype(np.int64)
+        visit = (epoch - 1) // self.num_shards
         parts = []
-        for group, (start, end, size, count) in enumerate(
-            zip(bounds[:-1], bounds[1:], self.num_items.tolist(), counts.tolist(), strict=True)
-        ):
+        for number, (start, end) in enumerate(pairwise(self.source.bounds)):
+            size, count = int(self.num_items[number]), int(counts[number])
             if not count:
                 continue
             filled = None if size == end - start else np.flatnonzero(self.sizes[start:end])
-            drawn = draw(size, math.ceil(count * share), visit * count, (*self.seed, group))
-            for number, piece in enumerate(drawn):
-                own = piece if filled is None else filled[piece]
-                parts.append(np.add(own, start + ((number % MAX_PASSES) << INDEX_BITS), dtype=np.int64))
-        return np.concatenate(parts)
+            begin, finish = (visit * count + math.ceil(count * share) for share in part)
+            first = visit * count // size
+            for permutation, drawn in draw(size, begin, finish, (*self.seed, number)):
+                own = drawn if filled is None else filled[drawn]
+                repetition = (permutation - first) % MAX_PASSES
+                parts.append(np.add(own, start + (repetition << INDEX_BITS), dtype=np.int64))
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    def expected_batches(self, limits: Limits) -> float:
+        """Number of batches of an epoch, judged by a sample."""
+        total = int(language_counts(self.num_items, self.alpha).sum())
+        share = min(1.0, _SAMPLE / total)
+        sizes = np.sort(self.item_sizes(self.epoch_items(1, part=(0.0, share))))
+        return len(group(np.arange(len(sizes)), sizes, *limits)) / share
 
     def item_sizes(self, items: np.ndarray) -> np.ndarray:
         """(N,) tokens of each of the items."""
         return self.sizes[items & ((1 << INDEX_BITS) - 1)]
 
     def batches(
-        self,
-        epoch: int,
-        max_tokens: int | None,
-        max_sentences: int | None,
-        size_multiple: int = 1,
-        cycle: int = 0,
-        **reading: Any,
+        self, epoch: int, limits: Limits, passes: float = 1.0, part: tuple[float, float] = (0.0, 1.0)
     ) -> list[np.ndarray]:
-        """Group an epoch's items by similar length into batches of at most ``max_tokens`` padded tokens, in random order.
+        """Group an epoch's items by similar length into batches of at most so many padded tokens, in random order.
 
-        ``size_multiple`` is fairseq's ``--required-batch-size-multiple``; ``cycle`` and ``reading`` are those of `epoch_items`.
+        ``passes`` and ``part`` are those of `epoch_items`.
         """
-        items = self.epoch_items(epoch, cycle, **reading)
+        items = self.epoch_items(epoch, passes, part)
         sizes = self.item_sizes(items)
         order = np.argsort(sizes, kind="stable")
         items, sizes = items[order], sizes[order]
         del order
-        batches = group(items, sizes, max_tokens, max_sentences, size_multiple)
-        np.random.default_rng((*self.seed, epoch, cycle) if cycle else (*self.seed, epoch)).shuffle(batches)
+        batches = group(items, sizes, *limits) if len(items) else []
+        # two parts of an epoch are shuffled differently, the whole as ever
+        seed = (*self.seed, epoch) if part[0] == 0 else (*self.seed, epoch, int(part[0] * (1 << 20)))
+        np.random.default_rng(seed).shuffle(batches)
         return batches
 
 

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from fairseq.data import FairseqDataset
 
 from ..errors import UserError
-from .examples import INDEX_BITS, MAX_PASSES, Example, ExampleDataset
+from .examples import INDEX_BITS, MAX_PASSES, Example, ExampleDataset, Limits
 
 logger = logging.getLogger(__name__)
 
 Collate = Callable[[list[Example]], dict[str, Any]]
-# most tokens and most sentences of a batch, and what its size is a multiple of
-Limits = tuple[int | None, int | None, int]
 
-# An item of the mixture is one int64: 4 bits for the objective, 13 for the cycle, then the item of an `ExampleDataset`.
-_CYCLE_STEP = MAX_PASSES << INDEX_BITS
-_MAX_CYCLES = 1 << 13
-_OBJECTIVE_STEP = _MAX_CYCLES * _CYCLE_STEP
+# An item of the mixture is one int64: 4 bits for the objective, then the item of an `ExampleDataset`.
+_OBJECTIVE_STEP = MAX_PASSES << INDEX_BITS
 
 
 class MixtureDataset(FairseqDataset):
     """Joins the batches of several objectives into composite batches.
 
-    An epoch is as long as the objective with the most batches; the others read on (never the longest is cut): no sentence comes
-    again before all of its language were there, and then with new noise. In validation nothing is cycled: a composite batch then lacks the exhausted objectives.
+    An epoch is as long as the objective with the most batches, of which nothing is cut off; of the others it reads so much that they
+    end with it, give or take a few batches, and the next epoch reads on: no sentence comes again before all of its language were
+    there, and then with new noise. In validation each objective is read once: a composite batch then lacks the exhausted ones.
 
     Args:
         parts: objective name -> its examples.
         shares: objective name -> share of ``--max-tokens`` and ``--batch-size``.
         collate: objective name -> how its examples become a batch.
-        cycle: whether shorter objectives start again (training).
+        cycle: whether shorter objectives are read several times (training).
     """
 
     def __init__(
@@ -87,46 +83,47 @@ class MixtureDataset(FairseqDataset):
             name: (budget, max(1, int(max_sentences * self.shares[name])) if max_sentences else None, size_multiple)
             for name, budget in budgets.items()
         }
-        passes = self._passes(limits) if self.cycle else dict.fromkeys(self.names, 1)
+        passes = self._passes(limits) if self.cycle else dict.fromkeys(self.names, 1.0)
         parts = {
-            name: part.batches(epoch if self.cycle else 1, *limits[name], passes=passes[name])
+            name: part.batches(epoch if self.cycle else 1, limits[name], passes[name])
             for name, part in self.parts.items()
         }
-        count = max(map(len, parts.values()))
+        count = max(len(batches) for name, batches in parts.items() if passes[name] == 1)
         if self.cycle:
-            count = -(-count // num_shards) * num_shards
             logger.info(
                 f"epoch {epoch}: {count} updates of one batch per objective; passes over each: "
-                + ", ".join(f"{name} {count / len(batches):.2f}" for name, batches in parts.items())
+                + ", ".join(f"{name} {count / len(batches) * passes[name]:.2f}" for name, batches in parts.items())
             )
+            rounded = -(-count // num_shards) * num_shards
             for name, batches in parts.items():
-                self._read_on(name, batches, count, epoch, limits[name], passes[name])
+                self._read_on(name, batches, (count, rounded), epoch, limits[name], passes[name])
+            count = rounded
         marked = [
             [batch + number * _OBJECTIVE_STEP for batch in batches] for number, batches in enumerate(parts.values())
         ]
         return [np.concatenate([batches[i] for batches in marked if i < len(batches)]) for i in range(count)]
 
-    def _passes(self, limits: dict[str, Limits]) -> dict[str, int]:
-        """Cycles that each objective is expected to need in any epoch."""
-        expected = {}
-        for name, part in self.parts.items():
-            tokens, sentences, _ = limits[name]
-            batches = [part.num_tokens / tokens] if tokens else []
-            batches += [len(part.sizes) / sentences] if sentences else []
-            expected[name] = max(batches, default=1.0)
-        return {name: math.ceil(max(expected.values()) / own) for name, own in expected.items()}
+    def _passes(self, limits: dict[str, Limits]) -> dict[str, float]:
+        """How many times its own epoch each objective is to be read in an epoch of the mixture, in any epoch; 1 for the longest."""
+        expected = {name: part.expected_batches(limits[name]) for name, part in self.parts.items()}
+        longest = max(expected.values())
+        # within the exactness of the estimate, each is the longest, of which nothing is cut off
+        return {name: 1.0 if own > 0.98 * longest else longest / own for name, own in expected.items()}
 
     def _read_on(
-        self, name: str, batches: list[np.ndarray], count: int, epoch: int, limits: Limits, passes: int
+        self, name: str, batches: list[np.ndarray], targets: Iterable[int], epoch: int, limits: Limits, passes: float
     ) -> None:
-        """Make ``count`` batches of an objective's first cycle: the text is read on, each cycle with noise of its own."""
-        first, cycle = len(batches), 1
-        while len(batches) < count:
-            share = min(1.0, (count - len(batches)) / first)
-            more = self.parts[name].batches(epoch, *limits, cycle=cycle, passes=passes, share=share)
-            batches += [batch + (cycle % _MAX_CYCLES) * _CYCLE_STEP for batch in more]
-            cycle += 1
-        del batches[count:]
+        """Make as many batches of an objective as each of the targets in turn.
+
+        What is missing is read on; what is too much, where the passes were not judged exactly, is cut off.
+        """
+        begin, first = 1.0, len(batches)
+        for target in targets:
+            while len(batches) < target:
+                end = begin + (target - len(batches)) / first
+                batches += self.parts[name].batches(epoch, limits, passes, (begin, end))
+                begin = end
+            del batches[target:]
 
     def _budgets(self, max_tokens: int | None) -> dict[str, int | None]:
         """Tokens of a batch of each objective."""

@@ -20,28 +20,25 @@ def language_counts(sizes: np.ndarray, alpha: float) -> np.ndarray:
     return np.where(sizes > 0, np.maximum(counts, 1), 0)
 
 
-def draw(size: int, count: int, start: int, seed: tuple[int, ...]) -> list[np.ndarray]:
-    """Draw ``count`` of ``size`` examples; no example is repeated before all were drawn.
+def draw(size: int, start: int, end: int, seed: tuple[int, ...]) -> list[tuple[int, np.ndarray]]:
+    """Draws ``start`` to ``end`` of an endless sequence of permutations of ``size`` examples.
 
-    Draws read on in one endless sequence of permutations, so an epoch that takes a part of a large language is followed
-    by one that takes another part. Any part of the sequence can be computed without what comes before it.
+    So no example is repeated before all were drawn, and an epoch that takes a part of a large language is followed by one
+    that takes another part. Any part of the sequence can be computed without what comes before it.
 
     Args:
         size: number of examples of the language.
-        count: number to draw.
-        start: number drawn before.
         seed: what identifies the sequence.
 
     Returns:
-        ``count`` indices in ``range(size)``, in pieces that hold no index twice.
+        For each permutation that is touched its number and the indices, in ``range(size)`` and no index twice.
     """
     pieces = []
-    while count > 0:
-        deck, offset = divmod(start, size)
-        order = np.random.default_rng((*seed, deck)).permutation(
+    while start < end:
+        number, offset = divmod(start, size)
+        order = np.random.default_rng((*seed, number)).permutation(
             np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
         )
-        pieces.append(order[offset : offset + count])
-        start += len(pieces[-1])
-        count -= len(pieces[-1])
+        pieces.append((number, order[offset : offset + end - start]))
+        start += len(pieces[-1][1])
     return pieces

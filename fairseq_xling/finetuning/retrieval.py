@@ -111,7 +111,7 @@ class PairDataset(FairseqDataset):
                 f"--max-tokens {max_tokens} is less than the longest pair with its padding, {longest} tokens: raise it to "
                 f"{longest} or lower --max-positions"
             )
-        return self.examples.batches(epoch if self.train else 1, max_tokens, max_sentences, size_multiple)
+        return self.examples.batches(epoch if self.train else 1, (max_tokens, max_sentences, size_multiple))
 
     def collater(self, samples: list[Example]) -> dict[str, Any]:
         """Stack pairs.

@@ -53,6 +53,7 @@ class XlingModel(BaseFairseqModel):
         self.cfg = cfg
         self.encoder = XlingEncoder(SentenceEncoder(cfg, vocabulary_size, pad))
         self.heads = nn.ModuleDict()
+        self._head_options: dict[str, dict[str, Any]] = {}
         self.num_updates = 0
         self.apply(_init_bert)
 
@@ -73,9 +74,20 @@ class XlingModel(BaseFairseqModel):
         self.encoder.sentence_encoder.add_language_embedding(num_languages)
 
     def add_head(self, name: str, **options: Any) -> None:
-        """Add a head of `HEADS`, freshly initialised, unless it is there: objectives may share one."""
+        """Add a head of `HEADS`, freshly initialised, unless it is there: objectives may share one.
+
+        Heads are kept in the order of `HEADS`, whoever adds them first: fairseq knows the optimiser's state by the order of the
+        parameters.
+
+        Raises:
+            ValueError: it is there with other options.
+        """
+        if self._head_options.setdefault(name, options) != options:
+            raise ValueError(f"the head {name!r} is wanted with {options} and with {self._head_options[name]}")
         if name not in self.heads:
             self.heads[name] = HEADS[name](self.encoder.sentence_encoder, self.cfg, **options).apply(_init_bert)
+            for other in [other for other in HEADS if other in self.heads]:
+                self.heads[other] = self.heads.pop(other)
 
     def mark_layers(self) -> None:
         """Note on each parameter its layer: 0 for the embeddings, 1 to L, L + 1 for what stands on the encoder.

@@ -108,8 +108,9 @@ class Objective(ABC):
     def remember(self, model: XlingModel) -> None:  # noqa: B027
         """Change the model's state, such as a queue, by what `losses` has just seen.
 
-        In training only, once a micro-batch, after its backward pass; not for a batch that counts nothing, nor when fairseq runs an
-        update again to find where a NaN comes from.
+        In training only, once a micro-batch, after its backward pass, equally often in every process; not when fairseq runs an update
+        again to find where a NaN comes from. A batch of this process may have held nothing, and an update that fp16 skips has been
+        remembered all the same: values that are not finite must not be.
         """
 
     @abstractmethod

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..models import EncoderInput, XlingModel
 from ..modules.lm_loss import linear_cross_entropy
 from .base import Objective
-from .terms import LMPredictions, Losses, TermLoss
+from .terms import LMPredictions, Losses, Term, TermLoss
 
 Normaliser = float | Tensor
 
@@ -59,13 +59,19 @@ def mixture_loss(
     for part, batch, views in zip(parts, batches, inputs, strict=True):
         own = part.objective.normalisers(batch)
         declared = {term.name: term for term in part.objective.terms}
+        if own.keys() != declared.keys():
+            raise ValueError(
+                f"{part.objective.name}: terms are {list(declared)}, normalisers are given for {list(own)}"
+            )
         for term in part.objective.losses(model, [next(states) for _ in views], batch):
+            _check(part.objective, term, declared, own)
             weight = part.weight * declared.pop(term.name).weight
             divisor = (own[term.name] or 1) if normalisers is None else normalisers[term.name]
             found.append(
                 _Weighed(term, weight if term.count else 0.0, divisor, own[term.name], len(part.objective.groups))
             )
-        assert not declared, f"{part.objective.name} yields no {', '.join(declared)}"
+        if declared:
+            raise ValueError(f"{part.objective.name}: losses are missing for the terms {', '.join(declared)}")
     figures: dict[str, TermLoss] = {}
     # predictions of the LM head first, so that it is applied once
     predicted = sorted(
@@ -81,6 +87,28 @@ def mixture_loss(
             figures[one.term.name] = one.figures(values.detach(), one.term.correct, not model.training)
     assert isinstance(total, Tensor)
     return MixtureLoss(total, figures, inputs, sum(len(one.term.target) for one in predicted))
+
+
+def _check(
+    objective: Objective, term: LMPredictions | Losses, declared: Mapping[str, Term], normalisers: Mapping[str, int]
+) -> None:
+    """Refuse what would train on something else than an objective says, or end in an error far away.
+
+    Raises:
+        ValueError: naming the objective and the term.
+    """
+    where = f"{objective.name}, term {term.name!r}"
+    if term.name not in declared:
+        raise ValueError(f"{where}: not declared in its terms, or given twice")
+    size = len(term.target if isinstance(term, LMPredictions) else term.values)
+    if len(term.group) != size or term.count not in (0, size):
+        raise ValueError(
+            f"{where}: {size} losses, {len(term.group)} groups, count {term.count}; expected as many of each (or count 0)"
+        )
+    if isinstance(term, Losses) and term.correct is not None and len(term.correct) != size:
+        raise ValueError(f"{where}: {size} losses, {len(term.correct)} that are correct or not")
+    if term.count and normalisers[term.name] <= 0:
+        raise ValueError(f"{where}: {term.count} losses and a normaliser of {normalisers[term.name]}")
 
 
 @dataclass(frozen=True)

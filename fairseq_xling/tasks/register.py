@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, fields, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Any
 
-from fairseq.tasks import register_task
+from fairseq.criterions import CRITERION_REGISTRY
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.tasks import TASK_REGISTRY, register_task
 
 from ..criterions import register_mix_criterion
+from ..models import XlingModelConfig
 from ..objectives import OBJECTIVES, Objective
 from .xling import MixConfig, XlingTask
+
+# options that are fairseq's, of the model or of every task; on the command line all are in one namespace
+_SECTIONS: tuple[Any, ...] = (
+    *(section.default for section in fields(FairseqConfig)),
+    XlingModelConfig,
+    MixConfig,
+)
+_RESERVED: dict[str, type] = {
+    option.name: section
+    for section in _SECTIONS
+    if isinstance(section, type) and is_dataclass(section)
+    for option in fields(section)
+    if option.name != "_name"
+}
 
 
 def register_objective(
@@ -29,8 +46,12 @@ def register_objective(
     Raises:
         ValueError: the name is taken, or an option is another's.
     """
+    if not getattr(cls, "name", None):
+        raise ValueError(f"{cls.__qualname__} has no name")
     if cls.name in OBJECTIVES:
         raise ValueError(f"there is an objective {cls.name!r} already: {OBJECTIVES[cls.name].__qualname__}")
+    if cls.name in TASK_REGISTRY or cls.name in CRITERION_REGISTRY:
+        raise ValueError(f"{cls.__qualname__}: fairseq has a task or criterion {cls.name!r}; choose another name")
     OBJECTIVES[cls.name] = cls
     try:
         register_mix(cls.name, tuple(mix or (cls.name,)), defaults or {})
@@ -54,7 +75,7 @@ def register_mix(name: str, objectives: Sequence[str], defaults: Mapping[str, An
 
 def _config(name: str, defaults: Mapping[str, Any]) -> type[MixConfig]:
     """The options of a task: its own, and those of every objective, each once."""
-    owners: dict[str, type] = {}
+    owners: dict[str, type] = dict(_RESERVED)
     configs = list(dict.fromkeys(objective.config for objective in OBJECTIVES.values()))
     for config in configs:
         for option in fields(config):

@@ -1,5 +1,6 @@
 """The pre-training task: a mix of objectives over one data-bin."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -20,6 +21,8 @@ from ..objectives import OBJECTIVES
 from ..objectives.terms import NATS, Term
 from ..training.tasks import DataBinTask, DataBinTaskConfig
 from ..training.throughput import log_throughput
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -96,6 +99,7 @@ class XlingTask(DataBinTask):
                     f"--objectives: {name!r} has options ({', '.join(missing)}) that this task does not know; use --task {name}"
                 )
         self.objectives = {name: OBJECTIVES[name](cfg, data) for name in names}
+        self._check_names()
         first = min(objective.first_update for objective in self.objectives.values())
         if first > 0:
             raise UserError(
@@ -105,6 +109,27 @@ class XlingTask(DataBinTask):
         self.weights = parse_numbers("--objective-weights", cfg.objective_weights, names, 1.0)
         self.shares = parse_numbers("--objective-shares", cfg.objective_shares, names, 1.0 / len(names))
 
+    @property
+    def plan(self) -> dict[str, Any]:
+        shares = ",".join(f"{share:.6g}" for share in self.shares.values())
+        return {**super().plan, "--objectives": ",".join(self.objectives), "--objective-shares": shares}
+
+    def _check_names(self) -> None:
+        """Require that no two figures of the log have one name: ``loss_<term>``, and in validation ``loss_<term>_<group>``.
+
+        Raises:
+            ValueError: an objective of a plugin has a term of another's name.
+        """
+        owners: dict[str, str] = {}
+        for name, objective in self.objectives.items():
+            for term in objective.terms:
+                for figure in (term.name, *(f"{term.name}_{group}" for group in objective.groups)):
+                    if figure in owners:
+                        raise ValueError(
+                            f"the objectives {owners[figure]} and {name} both have a term {figure!r}: rename one"
+                        )
+                    owners[figure] = name
+
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **kwargs: Any) -> None:
         """Open a split of the epoch's shard.
 
@@ -113,11 +138,13 @@ class XlingTask(DataBinTask):
         """
         train = split == "train"
         parts = {}
+        missing = []
         for number, (name, objective) in enumerate(self.objectives.items()):
             source = objective.source(split, epoch)
             if source is None:
                 if train:
                     raise UserError(f"{self.data.shard(epoch)}: no '{split}' data for the objective {name}")
+                missing.append(name)
                 continue
             alpha = self.cfg.sampling_alpha if train else 1.0
             sizes = objective.sizes(source)
@@ -130,6 +157,10 @@ class XlingTask(DataBinTask):
             raise UserError(
                 f"{self.data.shard(epoch)}: no '{split}' data for {', '.join(self.objectives)}; binarise some (fairseq-preprocess --validpref), "
                 "or train with --disable-validation"
+            )
+        if missing:
+            logger.warning(
+                f"{self.data.shard(epoch)}: no '{split}' data for {', '.join(missing)}: the loss of '{split}' is that of {', '.join(parts)} alone"
             )
         collate: dict[str, Collate] = {name: objective.collate for name, objective in self.objectives.items()}
         self.datasets[split] = MixtureDataset(parts, self.shares, collate, cycle=train)
@@ -200,11 +231,11 @@ class XlingTask(DataBinTask):
             log_throughput(logging_outputs)
 
     def _total(self, meters: Any) -> float:
-        """The weighted sum of the terms, in bits."""
+        """The weighted sum of the terms that was trained, over ln 2, as fairseq logs every loss."""
         nats = 0.0
         for name, objective in self.objectives.items():
             for term in objective.terms:
-                if meter := meters.get(f"_{term.name}"):
+                if (meter := meters.get(f"_{term.name}")) and meter.count:
                     nats += self.weights[name] * term.weight * float(meter.avg)
         return round(nats / math.log(2), 3)
 

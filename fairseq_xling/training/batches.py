@@ -5,17 +5,13 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing.util import Finalize
 from typing import Any
 
 from fairseq.data.iterators import CountingIterator, EpochBatchIterator
 
 logger = logging.getLogger(__name__)
-
-
-# option, its name in a checkpoint, and here
-_LIMITS = (("--max-tokens", "max_tokens", "max_tokens"), ("--batch-size", "batch_size", "max_sentences"))
 
 
 class DataWait:
@@ -64,14 +60,15 @@ class MeasuredBatchIterator(EpochBatchIterator):
     spent in the data loader is added to `DataWait`.
 
     Args:
-        max_tokens, max_sentences: the limits that the batches were made with.
+        plan: what the batches and their order follow from, option -> value.
+        update_freq: batches of an update on each process.
         options: of `EpochBatchIterator`.
     """
 
-    def __init__(self, *, max_tokens: int | None, max_sentences: int | None, **options: Any):
+    def __init__(self, *, plan: Mapping[str, Any], update_freq: int, **options: Any):
         super().__init__(**options)
-        self.max_tokens = max_tokens
-        self.max_sentences = max_sentences
+        self.plan = dict(plan)
+        self.update_freq = update_freq
 
     def ordered_batches(self, epoch: int, fix_batches_to_gpus: bool, shuffle: bool) -> Any:
         """The batches of this process."""
@@ -83,39 +80,41 @@ class MeasuredBatchIterator(EpochBatchIterator):
         return {**state, **self._counted_in()}
 
     def _counted_in(self) -> dict[str, Any]:
-        return {
-            "num_processes": self.num_shards,
-            "num_batches": len(self.frozen_batches),
-            "max_tokens": self.max_tokens,
-            "batch_size": self.max_sentences,
-        }
+        return {"num_processes": self.num_shards, "num_batches": len(self.frozen_batches), "plan": self.plan}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where the checkpoint is.
 
-        With the batches it was made with, exactly, on any number of processes; with others (another ``--max-tokens`` or
-        ``--batch-size``) at the same fraction of the epoch. The log says what is seen again.
+        With the batches it was made with, at the same batch, on any number of processes; with others (another ``--max-tokens``, say)
+        at the same fraction of the epoch. An update is not begun in its middle. The log says what is seen again.
         """
         before = {**self._counted_in(), **state_dict}
         processes, count, total = before["num_processes"], before["num_batches"], len(self.frozen_batches)
         done = state_dict.get("iterations_in_epoch", 0) * processes
-        limits = [(flag, before[name], getattr(self, attribute)) for flag, name, attribute in _LIMITS]
-        changed = [f"{flag} {now} instead of {then}" for flag, then, now in limits if then != now]
+        changed = [
+            f"{flag} {now}, was {before['plan'].get(flag)}"
+            for flag, now in self.plan.items()
+            if now != before["plan"].get(flag)
+        ]
+        epoch, said = state_dict["epoch"], []
         # the number of batches is rounded up to one that the processes can divide
         if changed or count - processes >= total or total - self.num_shards >= count:
             share = done / count
             done = round(share * total)
-            if done:
-                logger.warning(
-                    f"epoch {state_dict['epoch']} has {total} batches, in the checkpoint it has {count} ({'; '.join(changed) or 'other data'}): "
-                    f"continuing after {share:.1%} of it; some of its text may be seen twice or not at all"
-                )
-        offset = min(done // self.num_shards, len(self) - 1)
+            said.append(
+                f"epoch {epoch} is made of other batches than the checkpoint's ({'; '.join(changed) or 'other data'}): continuing after "
+                f"{share:.1%} of it; some of its text may be seen twice or not at all"
+            )
+        per_update = self.num_shards * self.update_freq
+        offset = min(done, total - 1) // per_update * self.update_freq
         if again := done - offset * self.num_shards:
-            logger.warning(
-                f"the checkpoint is after batch {done} of epoch {state_dict['epoch']}; {self.num_shards} processes start again at batch "
+            said.append(
+                f"the checkpoint is after batch {done} of epoch {epoch}, an update has {per_update}: starting again at batch "
                 f"{done - again + 1}"
             )
+        if state_dict.get("iterations_in_epoch", 0) and self.shard_id == 0:
+            for message in said:
+                logger.warning(message)
         super().load_state_dict({**state_dict, "iterations_in_epoch": offset})
 
     def _get_iterator_for_epoch(self, *args: Any, **kwargs: Any) -> CountingIterator | None:

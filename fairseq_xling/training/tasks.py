@@ -67,6 +67,13 @@ class BatchingTask(FairseqTask, ABC):
     languages: Sequence[str] | None = None
     holds_folder = False  # whether this process is the one that writes into --save-dir
 
+    def __init__(self, cfg: Any):
+        super().__init__(cfg)
+        if cfg.seed < 0:
+            raise UserError(f"--seed {cfg.seed} must not be negative")
+        if min(cfg.update_freq) < 1:
+            raise UserError(f"--update-freq {','.join(map(str, cfg.update_freq))}: every number must be at least 1")
+
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> XlingModel:
         """Build the model.
 
@@ -104,12 +111,13 @@ class BatchingTask(FairseqTask, ABC):
                 raise UserError(f"{flag} {value} must be at least 1; leave it out to have no such limit")
         dataset.set_epoch(epoch)
         batches = dataset.batches(epoch, max_tokens, max_sentences, required_batch_size_multiple, num_shards)
+        frequency = 1
         if dataset is self.datasets.get("train"):
             frequency = self.cfg.update_freq[min(epoch, len(self.cfg.update_freq)) - 1]
             EpochLength.updates = -(-len(batches) // (num_shards * frequency))
         return MeasuredBatchIterator(
-            max_tokens=max_tokens,
-            max_sentences=max_sentences,
+            plan={**self.plan, "--max-tokens": max_tokens, "--batch-size": max_sentences},
+            update_freq=frequency,
             dataset=dataset,
             collate_fn=dataset.collater,
             batch_sampler=batches,
@@ -123,6 +131,11 @@ class BatchingTask(FairseqTask, ABC):
             persistent_workers=False,
             buffer_size=0,
         )
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Option -> value of what the order of an epoch's examples follows from."""
+        return {"--seed": self.cfg.seed}
 
     @abstractmethod
     def vocabulary(self) -> AbstractContextManager[Vocabulary]:
@@ -199,6 +212,10 @@ class DataBinTask(BatchingTask):
             raise UserError(f"--sampling-alpha {cfg.sampling_alpha} must be between 0 and 1")
         self.data = data
         self.languages = data.languages
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        return {**super().plan, "--sampling-alpha": self.cfg.sampling_alpha, "--max-positions": self.cfg.max_positions}
 
     @classmethod
     def setup_task(cls, cfg: DataBinTaskConfig, **kwargs: Any) -> "DataBinTask":

@@ -13,6 +13,7 @@ from fairseq import checkpoint_utils
 from fairseq.distributed.utils import _TensorPlaceholder
 from fairseq.file_io import PathManager
 from fairseq.logging import meters
+from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
 from omegaconf import OmegaConf
 
 from fairseq_xling.compat._replace import original
@@ -195,3 +196,19 @@ def test_a_damaged_checkpoint_is_named(tmp_path, content, reason):
     ) as caught:
         checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "x.pt"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shapes", [[(3, 2), (4,)], [(6,), (4,)]])
+def test_an_optimizer_of_other_parameters_is_refused(shapes):
+    """As many parameters, in another order or of other shapes: fairseq compares their number only."""
+    cfg = FairseqAdamConfig(lr=[0.1], adam_betas="(0.9, 0.98)")
+    optimizers = []
+    for own in ([(4,), (3, 2)], shapes):
+        parameters = [torch.nn.Parameter(torch.ones(shape)) for shape in own]
+        optimizers.append(FairseqAdam(cfg, parameters))
+        sum(p.sum() for p in parameters).backward()
+        optimizers[-1].step()
+    first, second = optimizers
+    first.load_state_dict(first.state_dict())
+    with pytest.raises(UserError, match="was trained with other parameters"):
+        second.load_state_dict(first.state_dict())

@@ -162,7 +162,8 @@ def test_diagnosis(data_bin):
         model.encoder.sentence_encoder.embed_tokens.weight[word] = float("nan")
     for _ in range(2):  # fairseq runs the batch again to find the layer
         criterion(model, only_tlm)
-    assert f"tlm: loss nan on examples {batch['tlm']['id'].tolist()}" in criterion.diagnose()
+    examples = list(dict.fromkeys(batch["tlm"]["id"].tolist()))
+    assert f"tlm: loss nan on examples {examples}" in criterion.diagnose()
     assert criterion.diagnose().count("tlm") == 1
     assert "mmlm" not in criterion.diagnose()
 
@@ -180,6 +181,21 @@ def test_diagnosis_of_an_update_of_several_micro_batches(data_bin):
     model.set_num_updates(1)
     criterion(model, third)
     assert f"{first['mmlm']['id'].tolist()}" not in criterion.diagnose()
+
+
+def test_an_interval_that_holds_nothing_of_a_term(data_bin):
+    """Meters are reset at every line of the log; an update may have nothing to predict."""
+    task = make_task(data_bin, "mmlm", mask_prob=1e-9)
+    _, _, log = XlingCriterion(task)(make_model(task).train(), batches(task)[0])
+    assert log["mmlm_count"] == 0
+    full = {**log, "mmlm_count": 4, "mmlm_normaliser": 4, "mmlm_total": torch.tensor(8.0)}
+    with metrics.aggregate(new_root=True) as found:
+        task.reduce_metrics([full], XlingCriterion(task))
+        found.reset()
+        task.reduce_metrics([log], XlingCriterion(task))
+        assert found.get_smoothed_values()["loss"] == 0
+        task.reduce_metrics([full], XlingCriterion(task))
+        assert found.get_smoothed_values()["loss"] == pytest.approx(2 / math.log(2), abs=1e-3)
 
 
 def test_a_total_of_an_older_checkpoint_gives_way(data_bin):

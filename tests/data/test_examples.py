@@ -83,20 +83,20 @@ def test_alpha_1_takes_every_sentence_once_but_not_empty_ones(tmp_path):
 
 def test_batches_keep_to_the_budget_and_waste_little(tmp_path):
     examples = dataset(tmp_path, {"de": 200, "en": 150})
-    batches = examples.batches(1, max_tokens=100, max_sentences=None)
+    batches = examples.batches(1, (100, None, 1))
     assert sorted(int(i) for batch in batches for i in batch) == list(range(350))
     padded = [examples.sizes[batch].max() * len(batch) for batch in batches]
     assert max(padded) <= 100
     assert sum(padded) < 1.1 * examples.sizes.sum()
-    by_sentences = examples.batches(1, max_tokens=None, max_sentences=7)
+    by_sentences = examples.batches(1, (None, 7, 1))
     assert {len(batch) for batch in by_sentences} <= {7, 350 % 7 or 7}
-    multiples = examples.batches(1, max_tokens=200, max_sentences=None, size_multiple=4)
+    multiples = examples.batches(1, (200, None, 4))
     assert all(len(batch) % 4 == 0 for batch in multiples[:-1]) or sum(len(b) % 4 != 0 for b in multiples) <= 1
 
 
 def test_batches_are_deterministic_and_change_with_the_epoch(tmp_path):
     examples = dataset(tmp_path, {"en": 100})
-    first, again, other = (examples.batches(epoch, 100, None) for epoch in (1, 1, 2))
+    first, again, other = (examples.batches(epoch, (100, None, 1)) for epoch in (1, 1, 2))
     assert [b.tolist() for b in first] == [b.tolist() for b in again]
     assert [b.tolist() for b in first] != [b.tolist() for b in other]
     lengths = [int(examples.sizes[batch].max()) for batch in first]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def test_every_update_has_every_objective_and_the_shorter_ones_are_cycled(folder
     data = mixture(folder, sampling_alpha=1.0)
     with caplog.at_level(logging.INFO):
         batches = data.batches(1, max_tokens=400, max_sentences=None)
-    single = {name: len(part.batches(1, 100, None)) for name, part in data.parts.items()}
+    single = {name: len(part.batches(1, (100, None, 1))) for name, part in data.parts.items()}
     assert len(batches) == max(single.values())
     updates = parts_of(data, batches)
     assert all(list(update) == ["mmlm", "tlm", "camlm", "btmlm"] for update in updates)
@@ -45,7 +46,8 @@ def test_every_update_has_every_objective_and_the_shorter_ones_are_cycled(folder
         seen = Counter(i for update in updates for i in update[name])
         assert seen.keys() == set(np.flatnonzero(part.sizes).tolist())  # nothing is left out
         assert max(seen.values()) - min(seen.values()) <= 1  # and all of it before any again
-        assert f"{name} {len(batches) / single[name]:.2f}" in caplog.text
+        (passes,) = re.findall(rf"{name} (\d\.\d\d)", caplog.text)
+        assert float(passes) == pytest.approx(len(batches) / single[name], abs=0.15)
     assert f"epoch 1: {len(batches)} updates of one batch per objective; passes over each: " in caplog.text
 
 
@@ -155,21 +157,44 @@ def test_one_objective_repeated_very_often(tmp_path):
     assert len(masks) > 250
 
 
-def test_a_cycled_objective_reads_on(tmp_path):
+@pytest.mark.parametrize("long", [2500, 900, 420])
+def test_a_cycled_objective_reads_on(tmp_path, long):
     """No pair comes again before all of its language pair have been there, within an epoch and from one to the next."""
     sizes = {"aa-en": 300, "bb-en": 40, "cc-en": 9, "dd-en": 2}
     pairs = {pair: (random_sentences(n, seed=1), random_sentences(n, seed=2)) for pair, n in sizes.items()}
-    folder = write_data_bin(tmp_path, {"en": random_sentences(2500)}, pairs)
+    folder = write_data_bin(tmp_path, {"en": random_sentences(long)}, pairs)
     data = mixture(folder, objectives="mmlm,tlm")
     source = data.parts["tlm"].source
-    seen = Counter()
-    for epoch in (1, 2):
+    seen: Counter[int] = Counter()
+    for epoch in range(1, 9):
         for update in parts_of(data, data.batches(epoch, 800, None)):
             seen.update(update["tlm"])
-        for start, end in zip(source.bounds[:-1], source.bounds[1:], strict=True):
-            times = np.array([seen[i] for i in range(start, end)])
-            assert times.min() >= 2 * epoch
-            assert times.max() - times.min() <= 2 * epoch  # the last batches of an epoch may be cut off
+    for start, end in zip(source.bounds[:-1], source.bounds[1:], strict=True):
+        times = np.array([seen[i] for i in range(start, end)])
+        # a few batches are cut off or read ahead at the end of each epoch
+        assert times.max() - times.min() <= max(3, 0.25 * times.mean()), (start, times.min(), times.max())
+        assert times.std() < 1.2, (start, times.std())
+
+
+def test_nothing_of_the_longest_is_cut_off_or_comes_twice(tmp_path):
+    para = {"de-en": (random_sentences(90, seed=1), random_sentences(90, seed=2))}
+    data = mixture(write_data_bin(tmp_path, {"en": random_sentences(700)}, para), objectives="mmlm,tlm")
+    for epoch in (1, 2, 3):
+        seen = Counter(i for update in parts_of(data, data.batches(epoch, 800, None)) for i in update["mmlm"])
+        assert seen == Counter(range(700))
+
+
+@pytest.mark.parametrize("num_shards", [2, 3, 7])
+def test_the_order_is_that_of_one_process_whatever_reads_on(tmp_path, num_shards):
+    """What fills up the last round of the processes stands at the end, of every objective."""
+    para = {"de-en": (random_sentences(90, seed=1), random_sentences(90, seed=2))}
+    data = mixture(write_data_bin(tmp_path, {"en": random_sentences(700)}, para), objectives="mmlm,tlm")
+    expected = data.batches(2, 410, None)
+    found = data.batches(2, 410, None, num_shards=num_shards)
+    assert len(found) % num_shards == 0
+    for one, other in zip(expected, found, strict=False):
+        assert one.tolist() == other.tolist()
+    assert len(set(np.concatenate(found).tolist())) == sum(map(len, found))
 
 
 def test_blank_lines_and_empty_sides_do_not_count_in_sampling(tmp_path):

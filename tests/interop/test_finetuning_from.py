@@ -56,7 +56,12 @@ def test_the_head_of_a_model_with_the_same_labels_is_trained_on(hf_folder_of, tm
     source = hf_folder_of("ForTokenClassification", id2label=dict(enumerate(labels)))
     (tmp_path / "train").write_text(SENTENCES, encoding="utf-8")
     cfg = FinetuneConfig(
-        _name="token_classification", data=str(source), benchmark="wikiann", train_files=f"en={tmp_path / 'train'}"
+        seed=1,
+        update_freq=[1],
+        _name="token_classification",
+        data=str(source),
+        benchmark="wikiann",
+        train_files=f"en={tmp_path / 'train'}",
     )
     model = TokenClassificationTask.setup_task(cfg).build_model(OmegaConf.structured(XlingModelConfig(_name="xling")))
     before, after = load_model(source).model.heads["token"], model.heads["token"]

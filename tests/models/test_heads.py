@@ -72,6 +72,25 @@ def test_a_head_is_added_once():
     assert head.weight is model.encoder.sentence_encoder.embed_tokens.weight
 
 
+def test_the_order_of_parameters_is_that_of_the_registry(queue_head):
+    """fairseq knows the optimiser's state by it, whatever the order of --objectives."""
+    orders = []
+    for names in (("lm", "exchange", "queue"), ("queue", "exchange", "lm")):
+        model = XlingModel(CFG, MASK + 1, PAD)
+        for name in names:
+            model.add_head(name, **({"size": 4} if name == "queue" else {}))
+        orders.append([name for name, _ in model.named_parameters()])
+        assert list(model.heads) == ["lm", "exchange", "queue"]
+    assert orders[0] == orders[1]
+
+
+def test_a_head_with_other_options_is_refused(queue_head):
+    model = model_with("queue", size=4)
+    model.add_head("queue", size=4)
+    with pytest.raises(ValueError, match=r"the head 'queue' is wanted with \{'size': 6\} and with \{'size': 4\}"):
+        model.add_head("queue", size=6)
+
+
 def test_a_name_is_given_once(queue_head):
     with pytest.raises(ValueError, match="the head 'queue' is registered twice"):
         register_head("queue")(type("Other", (Head,), {}))

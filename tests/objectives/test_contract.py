@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 
 from fairseq_xling.criterions import XlingCriterion
 from fairseq_xling.objectives import OBJECTIVES
-from fairseq_xling.objectives.terms import LMPredictions, Losses
+from fairseq_xling.objectives.loss import Part, mixture_loss
+from fairseq_xling.objectives.terms import LMPredictions, Losses, Term
 from fairseq_xling.tasks import XlingTask
 from tests.helpers import build_examples, gradients, make_model, make_task, mixture_of, states_of
 
@@ -166,3 +168,51 @@ def test_half_precision(alone, name, dtype):
     assert loss.total.dtype == torch.float32
     loss.total.backward()
     assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
+
+
+def broken(
+    values: int = 3, group: int = 3, count: int = 3, correct: int = 3, normaliser: int = 3, name: str = "mine"
+) -> Any:
+    """An objective of one term and no model, with these sizes."""
+    losses = Losses(name, torch.ones(values), torch.zeros(group, dtype=torch.int64), count, torch.ones(correct).bool())
+    return SimpleNamespace(
+        name="mine",
+        groups=["all"],
+        terms=(Term("mine"),),
+        precompute=lambda model, batch: {},
+        inputs=lambda model, batch: [],
+        normalisers=lambda batch: {"mine": normaliser},
+        losses=lambda model, states, batch: [losses],
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"values": 1, "correct": 1}, "1 losses, 3 groups, count 3"),
+        ({"group": 2}, "3 losses, 2 groups"),
+        ({"count": 2}, "count 2; expected as many of each"),
+        ({"correct": 2}, "3 losses, 2 that are correct or not"),
+        ({"normaliser": 0}, "3 losses and a normaliser of 0"),
+        ({"name": "other"}, "not declared in its terms"),
+    ],
+)
+def test_what_an_objective_must_not_do(wrong, message):
+    """Each of these would train on something else without a word, or end in an error far away."""
+    model: Any = torch.nn.Module()
+    model.forward = lambda views: []
+    assert mixture_loss(model, [Part(broken(), {})]).total == 1
+    with pytest.raises(ValueError, match=f"mine.*{message}"):
+        mixture_loss(model, [Part(broken(**wrong), {})])
+
+
+def test_terms_without_losses_or_normalisers():
+    model: Any = torch.nn.Module()
+    model.forward = lambda views: []
+    objective = broken()
+    objective.losses = lambda model, states, batch: []
+    with pytest.raises(ValueError, match="mine: losses are missing for the terms mine"):
+        mixture_loss(model, [Part(objective, {})])
+    objective.normalisers = lambda batch: {}
+    with pytest.raises(ValueError, match=r"mine: terms are \['mine'\], normalisers are given for \[\]"):
+        mixture_loss(model, [Part(objective, {})])

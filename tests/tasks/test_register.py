@@ -13,6 +13,7 @@ from fairseq_xling import register_objective
 from fairseq_xling.errors import UserError
 from fairseq_xling.objectives import DEFAULTS, MIXES, OBJECTIVES
 from fairseq_xling.objectives.mmlm import Mmlm, MmlmConfig
+from fairseq_xling.objectives.terms import Term
 from fairseq_xling.tasks import XlingTask
 from tests.helpers import make_task, random_sentences, write_data_bin
 
@@ -68,6 +69,30 @@ def test_a_new_objective(known, tmp_path):
 def test_a_name_is_given_once(known):
     with pytest.raises(ValueError, match="there is an objective 'mmlm' already: Mmlm"):
         register_objective(objective("mmlm", MmlmConfig))
+
+
+@pytest.mark.parametrize("option", ["seed", "lr", "dropout", "max_positions", "objectives"])
+def test_an_option_is_not_one_of_fairseq_the_model_or_the_task(known, option):
+    """On the command line all options are in one namespace: one would set the other."""
+    config = make_dataclass("Other", [(option, float, field(default=0.5))], bases=(FairseqDataclass,))
+    with pytest.raises(ValueError, match=rf"the option {option} is of both \w+ and Other"):
+        register_objective(objective("third_one", config))
+
+
+@pytest.mark.parametrize(("name", "message"), [("masked_lm", "fairseq has a task or criterion"), ("", "has no name")])
+def test_a_name_that_cannot_be(known, name, message):
+    with pytest.raises(ValueError, match=message):
+        register_objective(objective(name, MmlmConfig))
+
+
+def test_terms_have_names_of_their_own(known, tmp_path):
+    """The figures of one would overwrite the other's."""
+    cls = objective("fourth_one", OwnConfig)
+    cls.terms = property(lambda self: (Term("mmlm_en"),))
+    register_objective(cls)
+    data = write_data_bin(tmp_path, {"en": random_sentences(4)})
+    with pytest.raises(ValueError, match="the objectives mmlm and fourth_one both have a term 'mmlm_en': rename one"):
+        make_task(data, "fourth_one", objectives="mmlm,fourth_one")
 
 
 def test_an_option_is_of_one_objective(known):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from fairseq.data.iterators import GroupedIterator
 
 from fairseq_xling.training.batches import MeasuredBatchIterator
 from tests.helpers import make_task, random_sentences, write_data_bin
@@ -24,8 +25,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Run:
     """The iterators of ``processes`` processes, side by side."""
 
-    def __init__(self, folder: Path, processes: int, state: dict[str, Any] | None = None, **limits: Any):
-        task = make_task(folder, "mmlm")
+    def __init__(
+        self,
+        folder: Path,
+        processes: int,
+        state: dict[str, Any] | None = None,
+        update_freq: int = 1,
+        limits: dict[str, int] | None = None,
+        **options: Any,
+    ):
+        task = make_task(folder, "mmlm", **options)
+        task.cfg.update_freq = [update_freq]
         task.load_dataset("train")
         epoch = state["epoch"] if state else 1
         self.iterators: list[MeasuredBatchIterator] = [
@@ -81,19 +91,48 @@ def test_batches_that_the_processes_cannot_divide_are_seen_again_and_that_is_sai
         rest = Run(folder, 2, run.state).read()
     assert rest[0] == seen[6]
     assert (seen + rest[1:])[:37] == Run(folder, 1).read()
-    assert "the checkpoint is after batch 7 of epoch 1; 2 processes start again at batch 7" in caplog.text
+    assert "the checkpoint is after batch 7 of epoch 1, an update has 2: starting again at batch 7" in caplog.text
+    assert caplog.text.count("starting again") == 1  # the first process speaks for all
+
+
+@pytest.mark.parametrize(("done", "update_freq", "processes"), [(5, 2, 1), (5, 3, 1), (7, 4, 1), (3, 2, 2), (36, 4, 1)])
+def test_an_update_is_not_begun_in_its_middle(folder, caplog, done, update_freq, processes):
+    """Else fairseq would miscount the updates that are left, and begin the epoch anew."""
+    run = Run(folder, 1)
+    seen = run.read(done)
+    with caplog.at_level(logging.WARNING):
+        rest = Run(folder, processes, run.state, update_freq=update_freq)
+    start = done // (update_freq * processes) * update_freq * processes
+    groups = GroupedIterator(rest.streams[0], update_freq)
+    assert len(groups) == -(-len(rest.iterators[0]) // update_freq)
+    sizes = [len(group) for group in groups]
+    assert not groups.has_next()
+    assert sum(sizes) == -(-37 // processes) - start // processes
+    assert not rest.streams[0].has_next()
+    assert (start != done) == (f"starting again at batch {start + 1}" in caplog.text)
+    assert (seen[:start] + Run(folder, processes, run.state, update_freq=update_freq).read())[:37] == Run(
+        folder, 1
+    ).read()
+
+
+def test_another_seed_or_mix_makes_other_batches_and_that_is_said(folder, caplog):
+    run = Run(folder, 1)
+    run.read(18)
+    with caplog.at_level(logging.WARNING):
+        Run(folder, 1, run.state, seed=2, sampling_alpha=0.5)
+    assert "(--seed 2, was 1; --sampling-alpha 0.5, was 0.7): continuing after 48.6% of it" in caplog.text
 
 
 @pytest.mark.parametrize("limits", [{"max_sentences": 4}, {"max_sentences": 30}, {"max_tokens": 100}])
 def test_other_limits_continue_at_the_same_fraction(folder, caplog, limits):
     run = Run(folder, 1)
     run.read(18)
-    whole = Run(folder, 2, **limits).read()
+    whole = Run(folder, 2, limits=limits).read()
     with caplog.at_level(logging.WARNING):
-        rest = Run(folder, 2, run.state, **limits).read()
+        rest = Run(folder, 2, run.state, limits=limits).read()
     assert len(rest) / len(whole) == pytest.approx(19 / 37, abs=2 / len(whole))
     assert whole[-len(rest) :] == rest
-    flag = "--max-tokens 100 instead of None" if "max_tokens" in limits else "--batch-size"
+    flag = "--max-tokens 100, was None" if "max_tokens" in limits else "--batch-size"
     assert flag in caplog.text
     assert "continuing after 48.6% of it; some of its text may be seen twice or not at all" in caplog.text
 
@@ -143,8 +182,8 @@ class Numbers(torch.utils.data.Dataset[int]):
         """Batches of 37, two numbers each, that are read from ``state`` on, and the state after them."""
         iterators = [
             MeasuredBatchIterator(
-                max_tokens=None,
-                max_sentences=2,
+                plan={},
+                update_freq=1,
                 dataset=self,
                 collate_fn=list,
                 batch_sampler=[[2 * i, 2 * i + 1] for i in range(37)],
