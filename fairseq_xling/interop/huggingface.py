@@ -245,7 +245,7 @@ def _write_tokenizer(library: Any, loaded: LoadedModel, folder: Path) -> None:
         if merges is None:
             logger.warning(
                 f"no tokenizer written: {loaded.home} has none of {vocabulary.SENTENCEPIECE} (XLM-R), vocab.txt (BERT) and vocab.bpe "
-                "(RoBERTa); put vocab.bpe of GPT-2's encoding there and convert again"
+                "(RoBERTa: that of GPT-2's encoding); copy the one the model was trained with there and convert again"
             )
             return
         expected = vocabulary.roberta_vocabulary(loaded.dictionary, merges)
