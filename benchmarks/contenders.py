@@ -18,6 +18,7 @@ from corpus import read_corpus
 from fairseq import options, tasks, utils
 from fairseq.data.iterators import GroupedIterator
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.logging import metrics
 from fairseq.trainer import Trainer
 
 import fairseq_xling  # noqa: F401  registers the plugin with fairseq
@@ -116,6 +117,7 @@ class Fairseq(Contender):
 
     def _sum(self, updates: int, train: bool) -> tuple[int, int]:
         tokens = cells = 0
+        metrics.reset()  # contenders log figures of one name in different ways
         for _ in range(updates):
             samples = next(self.batches)
             if train:

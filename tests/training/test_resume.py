@@ -143,7 +143,7 @@ def test_another_number_of_processes_sees_the_rest_of_the_epoch(train, ranks, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [("--update-freq", "3"), ("--batch-size", "9"), ("--max-tokens", "80")])
+@pytest.mark.parametrize("change", [("--update-freq", "2"), ("--batch-size", "9"), ("--max-tokens", "80")])
 def test_other_settings_continue_at_the_same_fraction(train, tmp_path, change):
     run = tmp_path / "run"
     flags = ("--max-epoch", "1", "--save-interval-updates", "4", "--batch-size", "6")
