@@ -41,6 +41,8 @@ def _message(error: Exception, save_dir: str) -> str | None:
         return str(user_error).rpartition(f"{type(user_error).__name__}: ")[2].strip()
     if isinstance(error, AssertionError) and "--max-tokens or --batch-size" in str(error):
         return "the size of a batch is missing; give --max-tokens (for example 4096) or --batch-size"
+    if isinstance(error, ValueError) and str(error).startswith("Seed must be between"):
+        return "--seed: it must be a number from 0 to 4294967295"
     if isinstance(error, ValueError) and "doesn't match the size of optimizer's group" in str(error):
         return OTHER_PARAMETERS
     if not isinstance(error, OSError) or error.errno not in _PLACE | _SPACE:

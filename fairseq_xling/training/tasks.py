@@ -69,8 +69,6 @@ class BatchingTask(FairseqTask, ABC):
 
     def __init__(self, cfg: Any):
         super().__init__(cfg)
-        if cfg.seed < 0:
-            raise UserError(f"--seed {cfg.seed} must not be negative")
         if min(cfg.update_freq) < 1:
             raise UserError(f"--update-freq {','.join(map(str, cfg.update_freq))}: every number must be at least 1")
 

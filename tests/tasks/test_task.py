@@ -256,3 +256,26 @@ def test_mistakes_end_with_one_line_and_exit_code_2(fairseq_train, data_bin, tmp
     assert "error: --objectives: 'xyz' is unknown" in done.stderr
     assert "Traceback" not in done.log
     assert not (tmp_path / "save" / "checkpoint_last.pt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--seed", "-1"), "error: --seed: it must be a number from 0 to 4294967295"),
+        (("--update-freq", "0"), "error: --update-freq 0: every number must be at least 1"),
+    ],
+)
+def test_numbers_that_cannot_be(fairseq_train, data_bin, tmp_path, options, message):
+    done = fairseq_train(data_bin, "--task", "mmlm", *TRAINING.split(), *options, "--save-dir", tmp_path / "save")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_validation_set_without_an_objective_is_said(tmp_path, caplog):
+    """Its loss, by which the best checkpoint is chosen, is that of the others."""
+    data = write_data_bin(tmp_path, {"en": random_sentences(8)}, splits=("train", "valid"))
+    write_data_bin(data, para={"de-en": (random_sentences(4), random_sentences(4))})
+    make_task(data, "tlm").load_dataset("valid")
+    assert "no 'valid' data for tlm: the loss of 'valid' is that of mmlm alone" in caplog.text
