@@ -43,6 +43,8 @@ setup(
         "search": ["faiss-cpu>=1.8"],
         "wordpiece": ["tokenizers>=0.20"],
         "fastbpe": ["subword-nmt>=0.3.8"],
+        "wiki": ["duckdb>=1.4", "orjson>=3.10", "pyarrow>=18"],
+        "wiki-bz2": ["indexed-bzip2>=1.6"],
     },
     entry_points={"console_scripts": ["xling = fairseq_xling_preprocess.cli:main"]},
 )
