@@ -232,7 +232,7 @@ def read_pages(data: bytes, offset: int = 0) -> Iterator[Page | Broken]:
         except expat.ExpatError as error:
             stop = start - len(_ROOT) + parser.ErrorByteIndex
             if handlers.begin is not None or error.code not in _SECOND_DUMP:
-                reason = f"{_reason(error)} at byte {offset + stop}"
+                reason = _reason(error)
         except _BrokenError as error:
             stop, reason = len(data), str(error)
         else:
