@@ -83,13 +83,17 @@ def _report(dumps: Sequence[dict[str, Any]]) -> str:
     lines += _table(dumps, {name.partition(".")[2]: name for name in ANCHORS})
     for heading, describe in (("Damage", describe_damage), ("Notes", lambda dump: dump["notes"])):
         found = [
-            f"- `{dump['identity']['name']}` ({dump['identity']['language']}): {line}"
-            for dump in dumps
-            for line in describe(dump)
+            f"- `{_name(dump)}` ({dump['identity']['language']}): {line}" for dump in dumps for line in describe(dump)
         ]
         if found:
             lines += ["", f"## {heading}", "", *found]
     return "\n".join(lines) + "\n"
+
+
+def _name(dump: dict[str, Any]) -> str:
+    """The name of the file as it can stand in a table."""
+    name: str = dump["identity"]["name"]
+    return "".join(char if char.isprintable() else "?" for char in name).replace("|", "\\|").replace("`", "'")
 
 
 def _table(dumps: Sequence[dict[str, Any]], columns: dict[str, str]) -> list[str]:
@@ -99,7 +103,7 @@ def _table(dumps: Sequence[dict[str, Any]], columns: dict[str, str]) -> list[str
     lines = [f"| dump | language | {' | '.join(shown)} |", f"|---|---|{'---:|' * len(shown)}"] if shown else ["none"]
     for dump in dumps if shown else ():
         cells = [f"{dump['counts'].get(key, 0):,}" for key in shown.values()]
-        lines.append(f"| `{dump['identity']['name']}` | {dump['identity']['language']} | {' | '.join(cells)} |")
+        lines.append(f"| `{_name(dump)}` | {dump['identity']['language']} | {' | '.join(cells)} |")
     if shown and len(dumps) > 1:
         lines.append(f"| all | | {' | '.join(f'{totals[name]:,}' for name in shown)} |")
     return lines

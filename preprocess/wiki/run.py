@@ -24,7 +24,6 @@ from .redirects import TEMPORARY, check_memory_limit, database, resolve
 from .results import COMMAND, Languages, read_results, write_results
 
 WORK = "work"
-_TASK = re.compile(r"[a-z][a-z0-9-]*-[0-9]{3,}")
 
 
 def extract_dumps(
@@ -83,15 +82,23 @@ def _start_worker() -> None:
 def _open_folder(folder: Path, resume: bool) -> Languages:
     """The languages that an earlier run finished there."""
     finished = read_results(folder)
-    if not resume and (finished is not None or (folder / WORK).exists()):
+    if not resume and (finished is not None or any(map(_is_task, _listed(folder / WORK)))):
         raise UserError(
-            f"--out {folder}: holds the tables of an earlier run; give --resume to go on with it, or another folder"
+            f"--out {folder}: holds the tables of an earlier run; give --resume to go on, or another folder"
         )
     try:
         (folder / WORK).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be made ({(error.strerror or str(error)).lower()})") from error
     return finished or {}
+
+
+def _listed(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_task(folder: Path) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9-]*-[0-9]{3,}", folder.name) is not None and folder.is_dir()
 
 
 def _tasks(dumps: Sequence[Dump], folder: Path) -> dict[str, list[Task]]:
@@ -138,6 +145,9 @@ def _finish(
         raw = {table: task.folder / f"{table}.parquet" for table in TABLES}
         if not raw["articles"].exists():  # moved by a run that was then interrupted
             raw["articles"] = paths["articles"]
+        for path in paths.values():
+            for stale in path.parent.glob(f".*.{path.name}"):  # of a run that was killed
+                stale.unlink(missing_ok=True)
         sources.append(raw)
         outputs.append(paths)
     records = []
@@ -169,8 +179,8 @@ def _clear_task(folder: Path) -> None:
 
 def _clear(work: Path) -> None:
     """Remove what was made there, by killed runs too, and the folder unless something else is in it."""
-    for folder in work.iterdir():
-        if _TASK.fullmatch(folder.name):
+    for folder in _listed(work):
+        if _is_task(folder):
             _clear_task(folder)
         elif folder.name.startswith(TEMPORARY):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""Small dumps for tests, made as MediaWiki makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape, quoteattr
+
+SITE = (
+    "<siteinfo><sitename>Wikipedia</sitename><dbname>{dbname}</dbname><case>first-letter</case><namespaces>"
+    '<namespace key="0" case="first-letter" /><namespace key="1" case="first-letter">Talk</namespace>'
+    '<namespace key="14" case="first-letter">Category</namespace></namespaces></siteinfo>'
+)
+
+
+def page(
+    page_id: int, title: str, text: str = "", ns: int = 0, redirect: str | None = None, model: str = "wikitext"
+) -> str:
+    """A page of an export of version 0.10."""
+    to = "" if redirect is None else f"<redirect title={quoteattr(redirect)} />"
+    return (
+        f"  <page><title>{escape(title)}</title><ns>{ns}</ns><id>{page_id}</id>{to}<revision><id>9{page_id}</id>"
+        f'<model>{model}</model><text xml:space="preserve">{escape(text)}</text></revision></page>\n'
+    )
+
+
+def export(pages: Sequence[str], dbname: str = "enwiki", site: bool = True, closed: bool = True) -> bytes:
+    """A dump of these pages."""
+    head = f'<mediawiki version="0.10" xml:lang="en">{SITE.format(dbname=dbname) if site else ""}\n'
+    return (head + "".join(pages) + ("</mediawiki>\n" if closed else "")).encode()
