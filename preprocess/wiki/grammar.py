@@ -162,6 +162,7 @@ _BRACKETS = {"(": re.compile(rf"\(([\s{GAP},;:]++)(\)?)"), "（": re.compile(rf"
 # a blank for what was dropped between two words, but not in scripts without blanks
 _SPACED = r"0-9A-Za-z\u00c0-\u0dff\u10a0-\u1fff"
 _BETWEEN_WORDS = re.compile(rf"{GAP}(?<=[{_SPACED}{CLOSE}]{GAP}){GAP}*(?=[{_SPACED}{OPEN}])")
+_BEFORE_COMMA = re.compile(rf" {GAP}+(?=[,.;:)])")
 _EMPTY_ANCHOR = re.compile(rf"{OPEN}\d+{END_OF_NUMBER}[ \t{GAP}]*{CLOSE}")
 _ANCHOR_BEGIN = re.compile(rf"({OPEN}\d+{END_OF_NUMBER})[ \t]+")
 _BLANKS = re.compile("  +")
@@ -236,8 +237,7 @@ class Parser:
                     position = trail.end()  # type: ignore[union-attr]
                     shown = (_shown(target) if label is None else label or _pipe_trick(target)) + text[end:position]
                     if link is not None:
-                        shown, blank = (shown.rstrip(), " ") if shown[-1:].isspace() else (shown, "")
-                        out.append(f"{OPEN}{len(links)}{END_OF_NUMBER}{shown}{CLOSE}{blank}")
+                        out.append(f"{OPEN}{len(links)}{END_OF_NUMBER}{shown}{CLOSE}")
                         links.append(link)
                     else:
                         out.append(shown)
@@ -385,11 +385,15 @@ class Parser:
         if GAP in text:
             for bracket, pattern in _BRACKETS.items():
                 text = pattern.sub(lambda match, bracket=bracket: _without_gap(match, bracket), text)  # type: ignore[misc]
+            text = _BEFORE_COMMA.sub("", text)
             text = _BETWEEN_WORDS.sub(" ", text).replace(GAP, "")
         if _VERBATIM_MARK in text:
             text = text.translate(_SHOW)
-        text = _ANCHOR_BEGIN.sub(r" \1", text)
         text = _BLANKS.sub(" ", text.replace("\t", " ").replace("\r", ""))
+        text = _ANCHOR_BEGIN.sub(r" \1", text).replace(" " + CLOSE, CLOSE + " ")  # blanks do not belong to an anchor
+        text = _EMPTY_ANCHOR.sub("", text)
+        if "  " in text:
+            text = _BLANKS.sub(" ", text)
         return _LINE_ENDS.sub("\n", text.replace(" \n", "\n").replace("\n ", "\n")).strip(" \n")
 
 
@@ -500,15 +504,16 @@ def _entity(match: re.Match[str]) -> str:
 def _place(text: str, links: list[Link]) -> Parsed:
     """Take the limits of the anchors out of the text and say where they were."""
     first, *others = text.split(OPEN)
-    pieces = [first]
+    pieces = [first.replace(CLOSE, "")]
     anchors: list[Anchor] = []
-    position = len(first)
+    position = len(pieces[0])
     for other in others:
         number, _, rest = other.partition(END_OF_NUMBER)
-        shown, _, after = rest.partition(CLOSE)
-        link = links[int(number)]
-        surface = shown.strip()
+        shown, close, after = rest.partition(CLOSE)
+        after = after.replace(CLOSE, "")  # a variant of the language converter may have cut an anchor in two
+        surface = shown.strip() if close else ""
         if surface:
+            link = links[int(number)]
             start = position + len(shown) - len(shown.lstrip())
             anchors.append(Anchor(start, start + len(surface), link.title, link.fragment))
         pieces += (shown, after)

@@ -562,6 +562,7 @@ FILES_AND_CATEGORIES = {
     "li": ("plaetje afbeelding", "categorie"),
     "lmo": ("archivi", "categuria"),
     "lt": ("vaizdas", "kategorija"),
+    "ltg": ("fails attēls", "kategoreja"),
     "lv": ("attēls", "kategorija"),
     "mg": ("sary rakitra", "sokajy"),
     "mhr": ("файл", "категорий"),
