@@ -7,8 +7,8 @@ import mwparserfromhell as mw
 from mwparserfromhell import nodes
 
 from fairseq_xling_preprocess.wiki import kept_templates
-from fairseq_xling_preprocess.wiki.grammar import _BLOCKS, _DROPPED
 from fairseq_xling_preprocess.wiki.site import Kind, Site
+from fairseq_xling_preprocess.wiki.structure import BLOCKS, DROPPED
 
 
 class Oracle:
@@ -62,7 +62,7 @@ class Oracle:
 
     def _tag(self, node) -> str:
         name = str(node.tag).strip().lower()
-        if name in _DROPPED or name == "table" or "display:none" in "".join(map(str, node.attributes)).replace(" ", ""):
+        if name in DROPPED or name == "table" or "display:none" in "".join(map(str, node.attributes)).replace(" ", ""):
             return ""
         inside = str(node.contents or "") if name in ("nowiki", "pre") else self._text(node.contents)
-        return f"\n{inside}\n" if name in _BLOCKS or name == "br" else inside
+        return f"\n{inside}\n" if name in BLOCKS else inside

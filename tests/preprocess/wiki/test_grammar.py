@@ -103,7 +103,8 @@ MARKS = ["[[", "]]", "{{", "}}", "{|", "|}", "|", "<ref>", "</ref>", "<!--", "--
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_page_breaks_the_parser_or_an_offset(language):
     draw = random.Random(1)
-    parser = Parser(Site(language))
+    site = Site(language)
+    parser = Parser(site)
     for _ in range(3000):
         page = "".join(draw.choices(MARKS, k=draw.randrange(40)))
         text, anchors = parser.parse(page)
@@ -116,7 +117,7 @@ def test_no_page_breaks_the_parser_or_an_offset(language):
             assert surface == surface.strip() != "", page
             assert "\n" not in surface, page
             assert start >= ends[-1], page
-            assert title == parser._site.title(title), page
+            assert title == site.title(title), page
             ends.append(end)
 
 
