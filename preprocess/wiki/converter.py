@@ -16,7 +16,6 @@ class Converter:
         self._variants = variants
         codes = "|".join(re.escape(code) for code in variants)
         self._rule = re.compile(rf"(?:^|;)\s*(?:[^;{{}}]{{0,200}}=>\s*)?({codes})\s*:")
-        self._selection = re.compile(rf"\s*(?:{codes})(?:\s*;\s*(?:{codes}))*\s*")
 
     def convert(self, text: str) -> str:
         """The text with every ``-{...}-`` replaced by what is shown; a rule for the page or its title shows nothing."""
@@ -30,12 +29,8 @@ class Converter:
         flags, bar, body = match[1].partition("|")
         if not bar:
             flags, body = "", match[1]
-        elif not self._selection.fullmatch(flags):
-            names = {flag.strip().upper() for flag in flags.split(";")}
-            if names & {"T", "H", "-"}:
-                return ""
-            if any(len(name) > 1 for name in names):  # the bar is part of the text
-                body = match[1]
+        elif {flag.strip().upper() for flag in flags.split(";")} & {"T", "H", "-"}:
+            return ""
         rules = list(self._rule.finditer(body))
         if not rules or body[: rules[0].start()].strip():
             return body
