@@ -210,9 +210,9 @@ def load(part: Range) -> Content:
 
 def _decompress_streams(packed: bytes, position: int) -> tuple[bytes, list[Damage]]:
     if reader := indexed_bz2(io.BytesIO(packed), 1):
-        with reader as stream, contextlib.suppress(RuntimeError):
-            data = stream.read(MAX_PAGE)
-            if is_whole(stream, len(packed)):
+        with reader as stream, contextlib.suppress(Exception):  # what is damaged, the standard library tells
+            data = stream.read(MAX_PAGE + 1)
+            if len(data) <= MAX_PAGE and is_whole(stream, len(packed)):
                 return data, []
     output, damage = bytearray(), []
     borders = [0, *(found.start() for found in _STREAM.finditer(packed, 1)), len(packed)]

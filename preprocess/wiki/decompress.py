@@ -106,7 +106,7 @@ def decompress(path: str, kind: str, advance: Advance, threads: int = 1) -> Iter
     if kind == "bz2" and (reader := indexed_bz2(path, threads)):
         position, size = 0, os.path.getsize(path)
         with reader as stream:
-            with contextlib.suppress(RuntimeError):  # damage
+            with contextlib.suppress(Exception):  # damage, of which it raises various ones
                 while block := stream.read(MAX_OUTPUT):
                     now = stream.raw.bz2reader.tell_compressed() // 8
                     advance(now - position)

@@ -24,8 +24,8 @@ from .schemas import ANCHORS, ARTICLES, REDIRECTS
 from .tables import open_table
 
 TEMPORARY = "redirects-"  # begin of the name of a folder
-_BATCH = 1 << 16  # rows
-_ARTICLES_AT_A_TIME = 1 << 10
+_BATCH = 1 << 14  # rows
+_ARTICLES_AT_A_TIME = 1 << 8
 
 _PAGES = """
 CREATE TABLE pages (dump INTEGER, is_redirect BOOLEAN, "row" BIGINT, title VARCHAR, page_id BIGINT, target VARCHAR)

@@ -160,7 +160,7 @@ def _finish(
         for table in TABLES:
             del raw_counts[table]
         raw_counts.update(counts)
-        records.append({**record, "files": task.folder.name, "counts": dict(raw_counts)})
+        records.append({**record, "files": task.folder.name, "counts": dict(+raw_counts)})
     for number in range(len(group), len(former)):  # of dumps that are not given any more
         for path in _outputs(folder, f"{language}-{number:03}").values():
             path.unlink(missing_ok=True)
