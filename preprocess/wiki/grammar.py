@@ -100,7 +100,7 @@ class Parser:
 
 def _without_quotes(text: str) -> str:
     """The text without the marks of italics and bold, but with the apostrophe of ``l'''avion''``."""
-    pieces = []
+    pieces: list[str] = []
     position = 0
     while (found := text.find("'''", position)) >= 0:  # lines without bold need no closer look
         begin = text.rfind("\n", position, found) + 1 or position
