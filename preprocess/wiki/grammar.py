@@ -34,6 +34,7 @@ _BETWEEN_WORDS = re.compile(rf"{GAP}(?<=[{_SPACED}{CLOSE}]{GAP}){GAP}*(?=[{_SPAC
 _BEFORE_COMMA = re.compile(rf" {GAP}+(?=[,.;:)])")
 _EMPTY_ANCHOR = re.compile(rf"{OPEN}\d+{END_OF_NUMBER}[ \t{GAP}]*{CLOSE}")
 _ANCHOR_BEGIN = re.compile(rf"({OPEN}\d+{END_OF_NUMBER})[ \t]+")
+_MOVED = re.compile(f"[{VERBATIM_MARK}-{chr(max(SHOW))}]+")
 _BLANKS = re.compile("  +")
 _LINE_ENDS = re.compile("\n\n+")
 
@@ -63,15 +64,18 @@ class Parser:
 
     def parse(self, wikitext: str) -> Parsed:
         """The text of a page and its anchors."""
+        for sentinel in SENTINELS:
+            if sentinel in wikitext:
+                wikitext = wikitext.replace(sentinel, "")
         links: list[Link] = []
-        text = self._structure.flatten(SENTINELS.sub("", wikitext), links)
+        text = self._structure.flatten(wikitext, links)
         return _place(self._clean(text), links)
 
     def _clean(self, text: str) -> str:
         if self._converter and "-{" in text:
             text = self._converter.convert(text)
         if "''" in text:
-            text = "\n".join([_without_quotes(line) if "''" in line else line for line in text.split("\n")])
+            text = _without_quotes(text)
         text = _EXTERNAL.sub(r"\1", text)
         if "__" in text:
             text = _MAGIC_WORD.sub(_magic_word, text)
@@ -85,7 +89,7 @@ class Parser:
             text = _BEFORE_COMMA.sub("", text)
             text = _BETWEEN_WORDS.sub(" ", text).replace(GAP, "")
         if VERBATIM_MARK in text:
-            text = text.translate(SHOW)
+            text = _MOVED.sub(lambda match: match[0].translate(SHOW), text)
         text = _BLANKS.sub(" ", text.replace("\t", " ").replace("\r", ""))
         text = _ANCHOR_BEGIN.sub(r" \1", text).replace(" " + CLOSE, CLOSE + " ")  # blanks do not belong to an anchor
         text = _EMPTY_ANCHOR.sub("", text)
@@ -94,16 +98,27 @@ class Parser:
         return _LINE_ENDS.sub("\n", text.replace(" \n", "\n").replace("\n ", "\n")).strip(" \n")
 
 
-def _without_quotes(line: str) -> str:
-    """A line without the marks of italics and bold, but with the apostrophe of ``l'''avion''``."""
-    if "'''" in line:
-        runs = list(_QUOTES.finditer(line))
-        bold = [run for run in runs if len(run[0]) in (3, 4)]
-        num_bold = len(bold) + sum(len(run[0]) >= 5 for run in runs)
-        num_italics = sum(len(run[0]) == 2 or len(run[0]) >= 5 for run in runs)
-        apostrophe = _lone_apostrophe(line, bold) if num_bold % 2 and num_italics % 2 else None
-        return _QUOTES.sub(lambda run: "'" if run.start() == apostrophe or len(run[0]) == 4 else "", line)
-    return line.replace("''", "")
+def _without_quotes(text: str) -> str:
+    """The text without the marks of italics and bold, but with the apostrophe of ``l'''avion''``."""
+    pieces: list[str] = []
+    position = 0
+    while (found := text.find("'''", position)) >= 0:  # lines without bold need no closer look
+        begin = text.rfind("\n", position, found) + 1 or position
+        end = text.find("\n", found)
+        end = len(text) if end < 0 else end
+        pieces += (text[position:begin], _without_bold(text[begin:end]))
+        position = end
+    pieces.append(text[position:])
+    return _QUOTES.sub("", "".join(pieces))
+
+
+def _without_bold(line: str) -> str:
+    runs = list(_QUOTES.finditer(line))
+    bold = [run for run in runs if len(run[0]) in (3, 4)]
+    num_bold = len(bold) + sum(len(run[0]) >= 5 for run in runs)
+    num_italics = sum(len(run[0]) == 2 or len(run[0]) >= 5 for run in runs)
+    apostrophe = _lone_apostrophe(line, bold) if num_bold % 2 and num_italics % 2 else None
+    return _QUOTES.sub(lambda run: "'" if run.start() == apostrophe or len(run[0]) == 4 else "", line)
 
 
 def _lone_apostrophe(line: str, bold: list[re.Match[str]]) -> int | None:
@@ -127,7 +142,8 @@ def _without_gap(match: re.Match[str], bracket: str) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
-    return SENTINELS.sub("", html.unescape(match[0]))
+    character = html.unescape(match[0])
+    return "" if character in SENTINELS else character
 
 
 def _place(text: str, links: list[Link]) -> Parsed:

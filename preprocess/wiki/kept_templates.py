@@ -18,6 +18,8 @@ _PATTERNS: dict[str, str] = {
     "color|font color|colour": "{2}",
     # readings of Chinese characters
     "ruby|ruby-ja|rubi|読み仮名|読み仮名 ruby不使用|ふりがな": "{1}",
+    # words of another language, in the Japanese Wikipedia; elsewhere these are without arguments and leave nothing
+    "en|fr|de|it|es|pt|ru|zh|ko|nl|la|el|ar": "{1}",
     # links to articles that are not there yet
     "仮リンク|ill|interlanguage link|interlanguage link multi|illm|link-interwiki|lien|tsl|link-en": "{1}",
     # quotations

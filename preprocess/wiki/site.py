@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import html
 import re
@@ -21,6 +22,9 @@ _BLANKS = re.compile(
     r"[_\s\u200e\u200f\u202a-\u202e]+"
 )  # MediaWiki drops marks of direction; beside blanks they are one
 _MARKS = re.compile("[\u200e\u200f\u202a-\u202e]")
+# most targets are titles as they are
+_WORD = r"[^\s_&%#:\[\]{}|<>\ufffd\x00-\x1f\u200e\u200f\u202a-\u202e]++"
+_PLAIN = re.compile(f"{_WORD}(?: {_WORD})*+")
 _FORBIDDEN = re.compile(r"[\[\]{}|<>\ufffd\x00-\x1f]")
 
 
@@ -74,7 +78,11 @@ class Site:
 
     def title(self, text: str) -> str:
         """The normalised title of an article: blanks for underscores, no blanks at the ends, first letter by the wiki's rule."""
-        text = unicodedata.normalize("NFC", _MARKS.sub("", _BLANKS.sub(" ", text))).strip()
+        return self._normalised(_MARKS.sub("", _BLANKS.sub(" ", text)).strip())
+
+    def _normalised(self, text: str) -> str:
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
         return text if self._case_sensitive or not text else self._capital(text[0]) + text[1:]
 
     def article(self, target: str) -> Link | None:
@@ -83,10 +91,13 @@ class Site:
 
     def _resolve(self, target: str) -> tuple[Kind, Link | None]:
         """What a link to ``target`` is, and for an article which."""
+        if len(target) < MAX_TITLE_BYTES // 4 and _PLAIN.fullmatch(target):
+            return Kind.ARTICLE, Link(self._normalised(target), "")
         if "&" in target:
             target = html.unescape(target)
         if "%" in target:
-            target = urllib.parse.unquote(target, errors="strict") if _decodes(target) else target
+            with contextlib.suppress(UnicodeDecodeError):
+                target = urllib.parse.unquote(target, errors="strict")
         title, _, fragment = _MARKS.sub("", target).partition("#")
         title = _BLANKS.sub(" ", title).strip()
         colon = title.startswith(":")
@@ -124,11 +135,3 @@ def _namespaces(language: str, info: SiteInfo) -> dict[str, int]:
         names |= {name.replace("_", " "): key for name in group.split()}
     names |= {_BLANKS.sub(" ", space.name).strip().lower(): space.key for space in info.namespaces if space.name}
     return names
-
-
-def _decodes(target: str) -> bool:
-    try:
-        urllib.parse.unquote(target, errors="strict")
-    except UnicodeDecodeError:
-        return False
-    return True

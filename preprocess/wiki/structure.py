@@ -20,7 +20,6 @@ from .site import Kind, Link, Site
 
 # An anchor is OPEN, its number, END_OF_NUMBER, what it shows, CLOSE. GAP: here something was dropped.
 OPEN, CLOSE, END_OF_NUMBER, GAP = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
-SENTINELS = re.compile("[\ufdd0-\ufdd3]")
 MAX_LINK = 20_000  # characters; what is longer between [[ and ]] was not closed where it should have been
 MAX_DEPTH = 100  # of open marks; a template further down leaves nothing, a link there is none
 
@@ -50,17 +49,24 @@ _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _TARGET = re.compile(r"([^\[\]{}|<>\n]+)\|")
 _NAMED = re.compile(r"\s*([\w -]{1,40}?)\s*=(.*)", re.DOTALL)
 _IN_BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]$")
-_TOKEN = re.compile(
-    r"\[\[([^\[\]{}|<>\n]+)(?:\|([^\[\]{}<>|\n]*))?\]\]"  # 1, 2: a link without other marks in it
-    r"|\{\{([^{}<]*)\}\}"  # 3: a template without others in it
-    r"|(\[\[|\]\]|\{\{\{[^{}<]*\}\}\}|\{\{|\}\}|\{\||\|\}(?!\}(?!\})))"  # 4: other marks
-    r"|<(?:(!--)|(/?[a-zA-Z][a-zA-Z0-9]*))"  # 5: comment, 6: element
+# The last group that matched: 3 a link without other marks in it (1 target, 2 label, 3 the letters behind it), 4 a template and 5
+# a reference likewise, 6 a comment, 7 an element, none: another mark. Every alternative begins with a literal character, which lets
+# re skip what cannot begin one.
+_TOKEN = (
+    r"\[\[([^\[\]{{}}|<>\n]+)(?:\|([^\[\]{{}}<>|\n]*))?\]\]({trail})"
+    r"|\{{\{{([^{{}}<]*)\}}\}}"
+    r"|<ref(?:\s[^<>]{{0,2000}}/>|(?:\s[^<>]{{0,2000}})?(?<!/)>[^<]*</ref>)()"
+    r"|<!--()"
+    r"|<(/?[a-zA-Z][a-zA-Z0-9]*)"
+    r"|\[\[|\]\]|\{{\{{\{{[^{{}}<]*\}}\}}\}}|\{{\{{|\}}\}}|\{{\||\|\}}(?!\}}(?!\}}))"
 )
+_LINK_GROUP, _TEMPLATE_GROUP, _REFERENCE_GROUP, _COMMENT_GROUP, _ELEMENT_GROUP = range(3, 8)
 
-# What <nowiki> holds is kept from later steps by moving its marks into a private area, behind this character.
-VERBATIM_MARK = "\U000f0000"
-_HIDE = {ord(mark): ord(VERBATIM_MARK) + ord(mark) for mark in "'=*#:;-[]{}|_<>&~"}
+# What <nowiki> holds is kept from later steps by moving its marks to noncharacters, behind this one.
+VERBATIM_MARK = "\ufdd4"
+_HIDE = {ord(mark): 0xFDD5 + index for index, mark in enumerate("'=*#:;-[]{}|_<>&~")}
 SHOW = {ord(VERBATIM_MARK): None} | {moved: plain for plain, moved in _HIDE.items()}
+SENTINELS = (OPEN, CLOSE, END_OF_NUMBER, GAP, VERBATIM_MARK)
 
 
 class _Frame(NamedTuple):
@@ -78,7 +84,9 @@ class Structure:
     def __init__(self, site: Site) -> None:
         self.resolve = site.resolve
         letters = TRAILS.get(site.language, "à-öø-ÿ")
-        self.trail = re.compile(f"[a-z{letters}]*" if letters else "")
+        trail = f"[a-z{letters}]*" if letters else ""
+        self.trail = re.compile(trail)
+        self.token = re.compile(_TOKEN.format(trail=trail))
 
     def flatten(self, text: str, links: list[Link]) -> str:
         """The text without what a reader does not see. The number of an anchor is its place in ``links``, which grows."""
@@ -99,24 +107,36 @@ class _Page:
         self.unclosed: set[str] = set()  # elements that no end follows any more
 
     def flatten(self) -> str:
-        text = self.text
-        search = _TOKEN.search
+        text, links = self.text, self.links
+        search, resolve = self.wiki.token.search, self.wiki.resolve
         while (match := search(text, self.position)) is not None:
             begin, end = match.span()
             if begin > self.position:
                 self.out.append(text[self.position : begin])
             self.position = end
-            group = match.lastindex or 0
-            if group <= 2:
-                self.simple_link(match[1], match[2], end)
-            elif group == 3:
-                self.simple_template(match[3])
-            elif group == 4:
-                self.mark(match[4], begin, end)
-            elif group == 5:
+            group = match.lastindex
+            if group == _LINK_GROUP:
+                target, label, trail = match.group(1, 2, 3)
+                kind, link = resolve(target)
+                if kind is Kind.FILE or kind is Kind.HIDDEN:
+                    self.out.append(trail)
+                    continue
+                shown = label or (_shown(target) if label is None else _pipe_trick(target))
+                if link is None:
+                    self.out.append(shown + trail)
+                else:
+                    self.out.append(f"{OPEN}{len(links)}{END_OF_NUMBER}{shown}{trail}{CLOSE}")
+                    links.append(link)
+            elif group == _TEMPLATE_GROUP:
+                self.simple_template(match[4])
+            elif group == _REFERENCE_GROUP:
+                self.out.append(GAP)
+            elif group == _COMMENT_GROUP:
                 self.comment(end)
+            elif group == _ELEMENT_GROUP:
+                self.element(match[7].lower(), match[0], begin, end)
             else:
-                self.element(match[6].lower(), match[0], begin, end)
+                self.mark(match[0], begin, end)
         # what was never closed is text; from the outermost inwards, so that nothing is copied twice
         pieces = [piece for frame in self.stack for piece in frame.before]
         return "".join([*pieces, *self.out, text[self.position :]])
@@ -145,17 +165,6 @@ class _Page:
         return letters
 
     # ---- links ------------------------------------------------------------------------------------------------------
-
-    def simple_link(self, target: str, label: str | None, end: int) -> None:
-        kind, link = self.wiki.resolve(target)
-        if kind is Kind.FILE or kind is Kind.HIDDEN:
-            return
-        shown = (_shown(target) if label is None else label or _pipe_trick(target)) + self.take_trail()
-        if link is None:
-            self.out.append(shown)
-        else:
-            self.out.append(f"{OPEN}{len(self.links)}{END_OF_NUMBER}{shown}{CLOSE}")
-            self.links.append(link)
 
     def close_link(self, begin: int, end: int) -> None:
         """What a link leaves that holds other marks."""

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.wikitext_oracle import Oracle
 from fairseq_xling_preprocess.wiki.grammar import Parser
 from fairseq_xling_preprocess.wiki.site import Site
 
-from .oracle import Oracle
 from .pages import SHARED, pages
 
 pytest.importorskip("mwparserfromhell")
