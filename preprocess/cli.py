@@ -54,7 +54,8 @@ From raw text to a trained model:
       --destdir data-bin/mono/en
   fairseq-train data-bin --user-dir $(xling user-dir) --task mmlm --arch xling_small ...
 
-Each command has its own --help with examples. Exit codes: 0 done, 2 the input is wrong, 1 anything else.
+Each command has its own --help with examples. Exit codes: 0 done, 2 the input is wrong, 3 done as far
+as a damaged input went, 1 anything else.
 """,
 )
 @click.version_option(package_name="fairseq_xling")

@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from ..commands import num_cores
-from .results import PAGES_LEFT_OUT, REPORT, describe_damage, is_damaged
-from .run import extract_dumps
+from ..errors import UserError
 
 DAMAGED = 3  # exit code
 
@@ -43,6 +42,11 @@ def wiki(dumps: Sequence[str], out: str, workers: int | None, memory_limit: str,
     Reads plain XML, gz, bz2, xz and zst by content, multistream bz2 on all cores. Writes the text that a person reads, the
     links in it with their exact place, and redirects, as Parquet. A damaged dump gives what comes before the damage.
     """
+    try:
+        from .results import PAGES_LEFT_OUT, REPORT, describe_damage, is_damaged
+        from .run import extract_dumps
+    except ImportError as error:
+        raise UserError(f"xling wiki needs {error.name}: pip install 'fairseq_xling[wiki]'") from error
     languages = extract_dumps(dumps, out, workers or num_cores(), memory_limit, resume)
     left_out, damaged = 0, False
     for language, records in sorted(languages.items()):

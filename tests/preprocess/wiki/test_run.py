@@ -244,6 +244,20 @@ def test_a_dump_without_pages_is_no_error(tmp_path: Path, out: Path, xling: Call
     assert rows(out, "articles") == []
 
 
+def test_real_dumps(shared_data: Path, out: Path) -> None:
+    """What INDEX.md counts: pages in namespace 0, redirects; one dump without its end, one without <siteinfo>."""
+    dumps = shared_data / "wiki" / "dumps"
+    names = ["ltgwiki-2017.dumpster-dive.xml.gz", "enwiki-2017.gensim-tables.xml.bz2"]
+    result = extract_dumps([str(dumps / name) for name in names], str(out), 2)
+    ltg, en = result["ltg"][0]["counts"], result["en"][0]["counts"]
+    assert (ltg["pages"], ltg["pages"] - ltg["other namespace"], en["articles"]) == (2004, 1050, 5)
+    assert ltg["redirects"] + ltg["redirect to no article"] == 147
+    texts = {row["page_id"]: row["text"] for row in rows(out, "articles", "ltg-*")}
+    anchors = rows(out, "anchors", "ltg-*")
+    assert len(anchors) > 5000
+    assert all(texts[row["page_id"]][row["start"] : row["end"]] == row["surface"] for row in anchors)
+
+
 def test_titles_and_names_are_no_paths(tmp_path: Path, out: Path) -> None:
     dump = write(tmp_path / "e|n`wiki.xml", export([page(1, "../../up", "[[/etc/passwd]]")]))
     extract_dumps([dump], str(out))
@@ -344,9 +358,17 @@ def test_a_full_disk_is_one_message(tmp_path: Path, out: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
+def test_a_page_of_100_mb(tmp_path: Path, out: Path) -> None:
+    text = ("word " * 400 + "[[Link]]\n") * 50_000
+    extract_dumps([write(tmp_path / "en.xml", [page(1, "A", "a"), page(2, "Long", text), page(3, "B", "b")])], str(out))
+    assert [len(row["text"]) for row in rows(out, "articles")] == [1, 50_000 * 2005 - 1, 1]
+    assert rows(out, "anchors")[-1]["end"] == 50_000 * 2005 - 1
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_command_goes_on_and_gives_the_same(tmp_path: Path, omp: dict[str, str]) -> None:
-    pages = [page(number, f"T{number}", f"[[T{number + 1}]] " + "some words " * 300) for number in range(1, 6000)]
+    pages = [page(number, f"T{number}", f"[[T{number + 1}]] " + "some words " * 300) for number in range(1, 2500)]
     dumps = [write(tmp_path / f"{language}.xml", pages) for language in ("en", "de")]
     words = [
         sys.executable,
