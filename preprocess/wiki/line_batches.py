@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..errors import UserError
 from ..text import Advance, open_input
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 19
 MAX_LINE_BYTES = 1 << 26  # Wikidata's largest entities have about 4 MB
 
 

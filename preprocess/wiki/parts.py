@@ -49,21 +49,21 @@ class Parts:
         self._folder = out / FOLDER
         mark = self._folder / _OPTIONS
         wanted = json.loads(json.dumps(options))
-        if mark.is_file():
+        if self.all():
             if not resume:
                 raise UserError(f"--out {out}: holds a result; give --resume to go on with it, or another folder")
             earlier = json.loads(mark.read_text(encoding="utf-8"))
             for name in wanted:
                 if earlier.get(name) != wanted[name]:
                     raise UserError(
-                        f"--out {out}: was begun with another {name} ({earlier.get(name)}, not {wanted[name]}); "
+                        f"--out {out}: was begun with other {name} ({earlier.get(name)}, not {wanted[name]}); "
                         "give the same, or another folder"
                     )
-        else:
-            for name in [*tables, "results.json", "report.md"]:
+        elif not mark.is_file():
+            for name in [*tables, FOLDER, "results.json", "report.md"]:
                 if (out / name).exists():
                     raise UserError(f"--out {out}: {name} is in the way, and not of this command; give another folder")
-            _write(mark, json.dumps(wanted, indent=1).encode())
+        _write(mark, json.dumps(wanted, indent=1).encode())
         for table in tables:  # what a killed run left half-written
             for path in (out / table).glob(".[0-9]*.parquet"):
                 path.unlink()

@@ -199,7 +199,7 @@ def _join(work: Path, out: Path, name: str, counts: Counts) -> None:
         }
         for table, (schema, query) in queries.items():
             with open_table(out / table / f"{name}.parquet", schema) as writer:
-                for rows in connection.execute(query).fetch_record_batch(_BATCH_ROWS):
+                for rows in connection.sql(query).to_arrow_reader(_BATCH_ROWS):
                     writer.write(rows.cast(schema))
             if table == "redirects":
                 counts["redirects", "pages"] += writer.num_rows

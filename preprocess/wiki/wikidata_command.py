@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from ..commands import num_cores
 from ..errors import UserError
 from ..progress import bar
 from ..text import expand
+from ..workers import num_cores
 from .wikidata_report import total, write_report
 from .wikidata_run import convert
 from .wikipedias import language_of

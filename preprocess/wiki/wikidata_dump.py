@@ -143,7 +143,8 @@ def convert_dump(
                 f"{path}: no line of it is an entity ({bad[0]}); a dump has one on each line, see jq -c '.[]'"
             )
     if last_bad == batches.num_lines and not batches.ended:
-        part.damage.append(f"{path}: cut off within line {last_bad}, byte {batches.num_bytes} of the text")
+        batches.damage = f"cut off within line {last_bad}, byte {batches.num_bytes} of the text"
+        num_bad, bad = num_bad - 1, bad[: num_bad - 1]
     if num_bad:
         part.damage.append(
             f"{path}: {num_bad:,} lines of no use: {'; '.join(bad)}{' ...' if num_bad > len(bad) else ''}"

@@ -14,7 +14,6 @@ from .ids import Seen, items_of
 from .merged import Merged, read_merged
 from .parts import Part, Parts
 from .schemas import MERGED, REDIRECTS
-from .sql_sitelinks import check_tables, convert_tables
 from .tables import open_table
 from .wikidata import TABLES
 from .wikidata_dump import check_beginning, convert_dump, open_pool
@@ -53,7 +52,10 @@ def convert(
     redirects = [path for pattern in redirects for path in expand(pattern)]
     for path in paths:
         check_beginning(path)
-    check_tables(tables)
+    if tables:
+        from . import sql_sitelinks  # DuckDB, of no use to the JSON dumps
+
+        sql_sitelinks.check_tables(tables)
     merged = read_merged(redirects, advance)
     options = {"label languages": list(label_languages), "redirects": [identity(path) for path in redirects]}
     parts = Parts(Path(out), options, resume, OUTPUTS)
@@ -63,7 +65,7 @@ def convert(
     if tables:
         part, done = parts.find([path for _, path in tables], name="sql")
         if not done:
-            convert_tables(tables, parts.out, part, merged, advance)
+            sql_sitelinks.convert_tables(tables, parts.out, part, merged, advance)
             parts.save(part)
     return parts.all()
 
