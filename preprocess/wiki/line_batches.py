@@ -42,8 +42,7 @@ class LineBatches:
                 pending.append(block)
                 size += len(block)
                 if size > MAX_LINE_BYTES:
-                    self.damage = f"line {self.num_lines + 1} has more than {MAX_LINE_BYTES >> 20} MB"
-                    return
+                    raise UserError(f"a line of more than {MAX_LINE_BYTES >> 20} MB")
         except UserError as error:
             rest = b"".join(pending)
             if end := rest.rfind(b"\n") + 1:

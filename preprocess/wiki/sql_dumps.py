@@ -14,13 +14,14 @@ from .line_batches import read_blocks
 
 MAX_ROW_BYTES = 1 << 22  # the longest column, a blob, has 64 KB before escaping
 
-_CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?`(\w+)`\s*(\(.*?\)[^;']*;)", re.DOTALL)
+_STRING = rb"'(?:[^'\\]++|\\.|'')*+'"
+_CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?`(\w+)`\s*(\((?:[^';]++|" + _STRING + rb")*+);", re.DOTALL)
 # a name with a type behind it, unlike those in keys
 _COLUMN = re.compile(rb"[(,]\s*`(\w+)`\s+[a-z]")
 _INSERT = re.compile(rb"^\s*(?:INSERT|REPLACE) (?:IGNORE )?INTO `(\w+)`\s*(?:\(([^)]*)\)\s*)?VALUES\b", re.MULTILINE)
 _END = re.compile(rb"\s*;")
 # possessive, so that a row that does not end in the buffer is given up in one pass
-_VALUE = rb"(?:_binary )?'(?:[^'\\]++|\\.|'')*+'|[^,()'\s]++"
+_VALUE = rb"(?:_binary )?" + _STRING + rb"|[^,()'\s]++"
 _ESCAPE = re.compile(rb"\\(.)|''", re.DOTALL)
 _ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
 
@@ -52,7 +53,7 @@ class SqlDump:
                 )
             self._buffer += block
         self.table = match[1].decode()
-        self.columns = [name.decode() for name in _COLUMN.findall(match[2])]
+        self.columns = [name.decode() for name in _COLUMN.findall(re.sub(_STRING, b"", match[2]))]
         self._skip(match.end())
 
     def rows(self, *names: str) -> Iterator[tuple[str | None, ...]]:

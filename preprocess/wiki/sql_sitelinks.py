@@ -42,14 +42,16 @@ _SCHEMAS = {
 }
 
 _FOUND = """
+-- a page's item: what the JSON dumps say, else what the wiki says
 CREATE TABLE known AS
-    SELECT language, page_id, title, entity, 0 AS source FROM page JOIN page_props USING (language, page_id)
-    UNION ALL
-    SELECT language, page_id, title, entity, 1 FROM page JOIN earlier USING (language, title);
+    SELECT language, page_id, title, coalesce(earlier.entity, page_props.entity) AS entity,
+        earlier.entity IS NULL AS is_new, page_props.entity AS own
+    FROM page LEFT JOIN page_props USING (language, page_id) LEFT JOIN earlier USING (language, title)
+    WHERE coalesce(earlier.entity, page_props.entity) IS NOT NULL;
 
--- the wiki's own word before that of another wiki
+-- the wiki's own word goes before that of other wikis
 CREATE TABLE found AS
-    SELECT language, title, entity, 0 AS source FROM known WHERE source = 0
+    SELECT language, title, entity, 0 AS source FROM known WHERE is_new
     UNION ALL
     SELECT target_language, target, entity, 1 FROM langlinks JOIN known USING (language, page_id);
 
@@ -66,6 +68,7 @@ CREATE TABLE sitelinks AS
     QUALIFY row_number() OVER (PARTITION BY language, entity ORDER BY source, title) = 1;
 """
 _COUNTS = {
+    "page_props: another item than in the dumps": "count(*) FROM known WHERE own <> entity",
     "sitelinks: of a title that has one": "(SELECT count(*) FROM found) - (SELECT count(*) FROM titles)",
     "sitelinks: of an item that has one in the language": "(SELECT count(*) FROM titles) - (SELECT count(*) FROM sitelinks)",
     "page_props: of pages that are no articles": "count(*) FROM page_props WHERE NOT EXISTS (SELECT 1 FROM page WHERE "
@@ -170,7 +173,7 @@ def _title(title: str | None) -> str:
 
 
 def _join(work: Path, out: Path, name: str, counts: Counts) -> None:
-    config = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(work / "spill")}
+    config: dict[str, Any] = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(work / "spill")}
     with duckdb.connect(str(work / "join.duckdb"), config=config) as connection:
         for table in _SCHEMAS:
             connection.read_parquet(str(work / f"{table}.parquet")).create_view(table)

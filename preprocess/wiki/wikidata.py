@@ -80,8 +80,8 @@ class Parser:
                     for column in columns:
                         del column[length:]
         tables = {name: batch(TABLES[name], columns) for name, columns in self._rows.items()}
-        found = (np.fromiter(self._new[letter], np.int32) for letter in "QP")
-        return Parsed(tables, *found, self._counts, bad)
+        items_found, properties_found = (np.fromiter(self._new[letter], np.int32) for letter in "QP")
+        return Parsed(tables, items_found, properties_found, self._counts, bad)
 
     def _add(self, entity: dict[str, Any], known: dict[str, set[int]]) -> None:
         name = entity.get("id")
@@ -117,7 +117,7 @@ class Parser:
                 titles.append(_text(link["title"]))
                 entities.append(item)
         if not sitelinks:
-            self._counts["entities", "items without sitelinks"] += 1
+            self._counts["items", "without sitelinks"] += 1
 
     def _add_claims(self, item: str, claims: dict[str, Any]) -> None:
         subjects, relations, objects = self._rows["triples"]
