@@ -89,6 +89,10 @@ class Parts:
         _write(self._folder / f"{part.name}.npz", stream.getvalue())
         _write(self._folder / f"{part.name}.json", json.dumps(asdict(part), indent=1, ensure_ascii=False).encode())
 
+    def forget(self, name: str) -> None:
+        """Note that a part is to be made anew, if there is one."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
     def arrays(self, part: Part) -> Mapping[str, np.ndarray]:
         """What ``save`` was given."""
         with np.load(self._folder / f"{part.name}.npz") as file:

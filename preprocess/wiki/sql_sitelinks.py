@@ -25,7 +25,7 @@ from .tables import TableWriter, batch, open_table
 from .wikidata import Counts
 from .wikipedias import language_of
 
-MEMORY_LIMIT = "1GB"  # of the joins; what is more goes to the disk of the results
+MEMORY_LIMIT, THREADS = "2GB", 4  # of the joins; what does not fit goes to the disk of the results
 _BATCH_ROWS = 1 << 16
 _WORK = ".xling-sql."
 
@@ -67,6 +67,14 @@ CREATE TABLE sitelinks AS
     )
     QUALIFY row_number() OVER (PARTITION BY language, entity ORDER BY source, title) = 1;
 """
+_RESULTS = {
+    "sitelinks": (SITELINKS, "SELECT * FROM sitelinks ORDER BY language, title"),
+    "redirects": (
+        REDIRECTS,
+        "SELECT language, title, target FROM page JOIN redirect USING (language, page_id) ORDER BY language, title",
+    ),
+}
+# left out, and the query that counts it
 _COUNTS = {
     "page_props: another item than in the dumps": "count(*) FROM known WHERE own <> entity",
     "sitelinks: of a title that has one": "(SELECT count(*) FROM found) - (SELECT count(*) FROM titles)",
@@ -173,7 +181,7 @@ def _title(title: str | None) -> str:
 
 
 def _join(work: Path, out: Path, name: str, counts: Counts) -> None:
-    config: dict[str, Any] = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(work / "spill")}
+    config: dict[str, Any] = {"memory_limit": MEMORY_LIMIT, "threads": THREADS, "temp_directory": str(work / "spill")}
     with duckdb.connect(str(work / "join.duckdb"), config=config) as connection:
         for table in _SCHEMAS:
             connection.read_parquet(str(work / f"{table}.parquet")).create_view(table)
@@ -185,24 +193,9 @@ def _join(work: Path, out: Path, name: str, counts: Counts) -> None:
         connection.execute(_FOUND)
         for kind, expression in _COUNTS.items():
             counts["left out", kind] += connection.execute(f"SELECT {expression}").fetchall()[0][0]
-        counts.update(
-            {
-                ("sitelinks", language): number
-                for language, number in connection.execute(
-                    "SELECT language, count(*) FROM sitelinks GROUP BY language"
-                ).fetchall()
-            }
-        )
-        queries = {
-            "sitelinks": (SITELINKS, "SELECT * FROM sitelinks ORDER BY language, title"),
-            "redirects": (
-                REDIRECTS,
-                "SELECT language, title, target FROM page JOIN redirect USING (language, page_id) ORDER BY language, title",
-            ),
-        }
-        for table, (schema, query) in queries.items():
+        languages = connection.execute("SELECT language, count(*) FROM sitelinks GROUP BY language").fetchall()
+        counts.update({("sitelinks", language): number for language, number in languages})
+        for table, (schema, query) in _RESULTS.items():
             with open_table(out / table / f"{name}.parquet", schema) as writer:
                 for rows in connection.sql(query).to_arrow_reader(_BATCH_ROWS):
                     writer.write(rows.cast(schema))
-            if table == "redirects":
-                counts["redirects", "pages"] += writer.num_rows

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ..alignment.shards import identity
+from ..errors import UserError
 from ..text import Advance, expand
 from .ids import Seen, items_of
 from .merged import Merged, read_merged
@@ -19,6 +20,7 @@ from .wikidata import TABLES
 from .wikidata_dump import check_beginning, convert_dump, open_pool
 
 OUTPUTS = {**TABLES, "merged": MERGED, "redirects": REDIRECTS}
+_SQL = "sql"  # the name of the part that comes of tables
 _BATCH_ROWS = 1 << 16
 
 
@@ -59,11 +61,13 @@ def convert(
     merged = read_merged(redirects, advance)
     options = {"label languages": list(label_languages), "redirects": [identity(path) for path in redirects]}
     parts = Parts(Path(out), options, resume, OUTPUTS)
+    if not tables and any(part.name == _SQL for part in parts.all()):
+        raise UserError(f"--out {out}: holds sitelinks from tables; give these with --sql, too")
     _convert_dumps(paths, parts, merged, label_languages, workers, advance)
     if redirects:
         _write_merged(parts, redirects, merged)
     if tables:
-        part, done = parts.find([path for _, path in tables], name="sql")
+        part, done = parts.find([path for _, path in tables], name=_SQL)
         if not done:
             sql_sitelinks.convert_tables(tables, parts.out, part, merged, advance)
             parts.save(part)
@@ -88,6 +92,7 @@ def _convert_dumps(
                 seen[name].add_bits(bits)
     if not wanted:
         return
+    parts.forget(_SQL)  # it holds what the dumps do not have
     with open_pool(label_languages, workers) as pool:
         for path in wanted:
             part, _ = parts.find([path])

@@ -87,6 +87,20 @@ def test_the_json_dump_goes_first_and_knows_pages(tmp_path: Path) -> None:
     }
 
 
+def test_a_dump_that_comes_later_goes_first_too(tmp_path: Path) -> None:
+    tables = [
+        table(tmp_path, "en", "page", "(1,0,'A')"),
+        table(tmp_path, "en", "page_props", "(1,'wikibase_item','Q9')"),
+    ]
+    convert([], tmp_path / "out", tables)
+    dump = tmp_path / "dump.json"
+    dump.write_text('{"id":"Q1","sitelinks":{"enwiki":{"title":"A"}}}\n')
+    with pytest.raises(UserError, match="give these with --sql, too"):
+        convert([str(dump)], tmp_path / "out", resume=True)
+    convert([str(dump)], tmp_path / "out", tables, resume=True)
+    assert rows(tmp_path / "out/sitelinks") == {("en", "A", "Q1")}
+
+
 def test_pages_are_needed(tmp_path: Path) -> None:
     tables = [table(tmp_path, "en", "page_props", "(1,'wikibase_item','Q1')")]
     with pytest.raises(UserError, match="needs the table page of the Wikipedia in en, too"):
