@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import json
 import lzma
@@ -196,6 +197,19 @@ def test_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dump(tmp_path / "1.json", [linked(1), linked(7), linked(2)])
     convert([first, second], out, resume=True)
     assert [row[2] for row in rows(out / "sitelinks")] == ["Q1", "Q7", "Q2"]
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*args: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = dump(tmp_path / "a.json", [linked(1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(pq.ParquetWriter, "write_table", full)
+        assert run(path, "--out", str(tmp_path / "out"), "--workers", "1") == 2
+    assert "no space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert run(path, "--out", str(tmp_path / "out"), "--workers", "1", "--resume") == 0
 
 
 def test_the_files_of_others_stay(tmp_path: Path) -> None:
