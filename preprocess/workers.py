@@ -17,6 +17,11 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+def num_cores() -> int:
+    """Cores this process may use (Linux), else cores of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def process_pool(
     workers: int, initializer: Callable[..., None], initargs: tuple[Any, ...] = ()
