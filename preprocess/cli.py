@@ -15,6 +15,7 @@ COMMANDS = {
     "vocab": (".commands:vocab", "Train a SentencePiece vocabulary, or take XLM-R's, BERT's or XLM's."),
     "align": (".alignment.cli:align", "Align the words of sentence pairs."),
     "encode": (".commands:encode", "Turn raw text into pieces for fairseq-preprocess."),
+    "entities": (".wiki.entities_command:entities", "Join pages, links and items to training data of entities."),
     "convert": ("fairseq_xling.interop.cli:convert", "Convert checkpoints between fairseq and transformers."),
     "eval": (".evaluation.cli:evaluate", "Evaluate a checkpoint."),
     "report": ("fairseq_xling.evaluation.tables.cli:report", "Put results into the papers' tables."),
