@@ -155,7 +155,7 @@ def _build(options: Options, files: dict[str, list[Path]], numbers: dict[str, in
         raise UserError(
             f"--languages {','.join(missing)}: no article in {options.wiki}; there are {','.join(sorted(places.row_groups))}"
         )
-    outputs = _join(options, {**files, "places": [work / "places.parquet"]}, work)
+    outputs = join(options, {**files, "places": [work / "places.parquet"]}, work)
     done = work / "done"
     done.mkdir()
     counts = {row[:3]: row[3] for row in read_rows(outputs["counts"], "kind", "language", "reason", "number")}
@@ -198,7 +198,7 @@ def _token_dtype(numbers: dict[str, int]) -> np.dtype[Any]:
 # ---- joins -----------------------------------------------------------------------------------------------------------
 
 
-def _join(options: Options, files: dict[str, list[Path]], work: Path) -> dict[str, list[Path]]:
+def join(options: Options, files: dict[str, list[Path]], work: Path) -> dict[str, list[Path]]:
     """The files of each of ``OUTPUTS``."""
     spill = work / "spill"
     spill.mkdir()

@@ -25,7 +25,7 @@ def rebuild(tmp_path: Path, vocabulary: Path) -> Build:
 
     def run(**options: Any) -> tuple[Result, Shards]:
         dictionary, model = vocabulary / "dict.txt", str(vocabulary / "sentencepiece.bpe.model")
-        given = {"out": tmp_path / "out", "top_languages": 3, "valid_share": 0.0, "max_tokens": 32, **options}
+        given = {"out": tmp_path / "out", "top_languages": 3, "valid_share": 0.0, "max_tokens": 64, **options}
         result = build(
             Options(tmp_path / "wiki", tmp_path / "wikidata", dictionary=dictionary, tokeniser=model, **given)
         )
@@ -102,6 +102,34 @@ def test_descriptions_are_the_beginnings_of_pages(make: Build) -> None:
     for row, language in zip(shards.descriptions_of(0), shards.languages, strict=True):
         split = shards.splits[language, "train"]
         assert shards.description(row).tolist() == split.tokens[:5].tolist()
+
+
+def test_windows_stay_in_their_article_and_fit(make: Build) -> None:
+    result, shards = make(max_tokens=6)
+    assert result.contexts["en"]["longer than a window"] == 0
+    for split in shards.splits.values():
+        for row in split.mentions:
+            begin, end = split.offsets[row["article"] : row["article"] + 2]
+            assert begin <= row["window"]
+            assert row["window"] + row["length"] <= end
+            assert 0 <= row["begin"] < row["end"] <= row["length"] == min(4, end - begin)
+
+
+def test_a_mention_that_fills_no_window_is_counted(make: Build) -> None:
+    whole = ("en", 1, 0, 37, TEXTS["en", 1, "Town"], "Book", "Book", "")
+    result, shards = make({"anchors": [whole, TABLES["anchors"][1][3]]}, max_tokens=6)
+    assert result.contexts["en"]["longer than a window"] == 1
+    assert len(shards.splits["en", "train"].mentions) == 1
+
+
+def test_the_surface_recurs_in_the_window(make: Build) -> None:
+    _, shards = make()
+    split = shards.splits["en", "train"]
+    assert [len(split.spans(mention)) for mention in range(3)] == [0, 0, 1]
+    row, ((begin, end),) = split.mentions[2], split.spans(2)
+    window = split.window(2)
+    assert window[begin:end].tolist() == window[row["begin"] : row["end"]].tolist()
+    assert begin > row["end"]
 
 
 def test_largest_languages_and_named_languages(make: Build, tmp_path: Path) -> None:
