@@ -22,6 +22,7 @@ from ..encode import Tokeniser, make_encoders
 from ..errors import UserError
 from ..progress import steps
 from ..text import UNWRITABLE
+from ..workers import exit_on_sigterm
 from . import engines, schemas, shards
 from .contexts import Settings, encode_articles, read_articles, write_language
 from .dictionary import FIRST, read_dictionary
@@ -128,9 +129,10 @@ def build(options: Options) -> Result:
     work = options.out / f".entities.{os.getpid()}"
     try:
         try:
-            work.mkdir(parents=True)
-            result = _build(options, files, numbers, work)
-            _install(work / "done", options.out)
+            with exit_on_sigterm():
+                work.mkdir(parents=True)
+                result = _build(options, files, numbers, work)
+                _install(work / "done", options.out)
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker process was killed, most likely for want of memory: give --workers 1 or more memory"

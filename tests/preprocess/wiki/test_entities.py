@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -215,6 +216,22 @@ def test_what_others_put_there_is_in_the_way(make: Build, tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"report\.md: in the way"):
         make()
     assert report.read_text() == "of xling wiki"
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"),
+    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(errno.ENOSPC, "No space left on device"), UserError)],
+)
+def test_nothing_is_left_of_what_was_not_finished(
+    make: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, seen: type[BaseException]
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("fairseq_xling_preprocess.wiki.contexts.SplitWriter.append", fail)
+    with pytest.raises(seen, match="cannot write .*: no space left" if seen is UserError else None):
+        make()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
