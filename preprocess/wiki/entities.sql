@@ -175,41 +175,43 @@ FROM descriptions;
 
 -- ---- mentions ---------------------------------------------------------------------------------------------------
 
+-- In two steps: all six joins at a time would need more memory.
 -- The entity of a link: that of the title as written, before that of the redirect's target.
+-- stored
+CREATE OR REPLACE TEMP VIEW linked_anchors AS
+SELECT
+    anchors.language,
+    anchors.page_id,
+    anchors.start AS char_begin,
+    anchors.end AS char_end,
+    anchors.surface,
+    COALESCE(of_link.entity, of_target.entity) AS entity
+FROM anchors
+LEFT JOIN title_entities AS of_link ON anchors.language = of_link.language AND anchors.link = of_link.title
+LEFT JOIN title_entities AS of_target ON anchors.language = of_target.language AND anchors.target = of_target.title;
+
 -- stored
 CREATE OR REPLACE TEMP VIEW anchor_reasons AS
 SELECT
-    resolved.language,
-    resolved.place,
-    resolved.char_begin,
-    resolved.char_end,
-    resolved.surface,
-    resolved.entity,
+    linked_anchors.language,
+    pages.place,
+    linked_anchors.char_begin,
+    linked_anchors.char_end,
+    linked_anchors.surface,
+    linked_anchors.entity,
     CASE
         WHEN kept_languages.language IS NULL THEN 'other language'
-        WHEN resolved.place IS NULL THEN 'page left out'
-        WHEN resolved.entity IS NULL THEN 'no entity'
+        WHEN pages.place IS NULL THEN 'page left out'
+        WHEN linked_anchors.entity IS NULL THEN 'no entity'
         WHEN disambiguations.entity IS NOT NULL THEN 'disambiguation'
         WHEN entities.entity IS NULL THEN 'no description'
         ELSE 'kept'
     END AS reason
-FROM (
-    SELECT
-        anchors.language,
-        pages.place,
-        anchors.start AS char_begin,
-        anchors.end AS char_end,
-        anchors.surface,
-        COALESCE(of_link.entity, of_target.entity) AS entity
-    FROM anchors
-    LEFT JOIN pages ON anchors.language = pages.language AND anchors.page_id = pages.page_id
-    LEFT JOIN title_entities AS of_link ON anchors.language = of_link.language AND anchors.link = of_link.title
-    LEFT JOIN title_entities AS of_target
-        ON anchors.language = of_target.language AND anchors.target = of_target.title
-) AS resolved
-LEFT JOIN kept_languages ON resolved.language = kept_languages.language
-LEFT JOIN disambiguations ON resolved.entity = disambiguations.entity
-LEFT JOIN entities ON resolved.entity = entities.entity;
+FROM linked_anchors
+LEFT JOIN kept_languages ON linked_anchors.language = kept_languages.language
+LEFT JOIN pages ON linked_anchors.language = pages.language AND linked_anchors.page_id = pages.page_id
+LEFT JOIN disambiguations ON linked_anchors.entity = disambiguations.entity
+LEFT JOIN entities ON linked_anchors.entity = entities.entity;
 
 CREATE OR REPLACE TEMP VIEW mentions AS
 SELECT language, place, char_begin, char_end, surface, entity
