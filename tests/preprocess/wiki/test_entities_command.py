@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fairseq_xling_preprocess import vocab
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.entities_command import entities
+from fairseq_xling_preprocess.wiki.shards import open_shards
 from tests.preprocess.wiki.world import write_world
+from tests.wordpieces import write_wordpieces
 
 
 def run(*words: str | Path) -> str:
@@ -37,6 +40,19 @@ def test_report(tmp_path: Path, vocabulary: Path) -> None:
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "| relations | 2 | 1,304 |" in report
     assert (out / "entities.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_wordpieces(tmp_path: Path) -> None:
+    wiki, wikidata = write_world(tmp_path)
+    vocab.take_wordpiece(str(write_wordpieces(tmp_path / "bert")), tmp_path / "data")
+    files = ("--data", tmp_path / "data", "--wordpiece", tmp_path / "bert" / "vocab.txt")
+    run("--wiki", wiki, "--wikidata", wikidata, *files, "--workers", "1", "--valid-share", "0", "--languages", "en")
+    shards = open_shards(tmp_path / "data" / "wiki", tmp_path / "data" / "dict.txt")
+    symbols = [line.split(" ")[0] for line in (tmp_path / "data" / "dict.txt").read_text(encoding="utf-8").splitlines()]
+    row = shards.splits["en", "train"].mentions[1]
+    window = shards.splits["en", "train"].window(1)
+    assert [symbols[token - 4] for token in window[:4]] == ["The", "river", "flows", "through"]
+    assert [symbols[token - 4] for token in window[row["begin"] : row["end"]]] == ["old"]
 
 
 @pytest.mark.parametrize(
