@@ -32,7 +32,7 @@ def process_pool(
     SIGTERM raises SystemExit(143) within the block, so that the block can remove what is half-written.
     """
     others = set(multiprocessing.active_children())
-    with _exit_on_sigterm():
+    with exit_on_sigterm():
         pool = ProcessPoolExecutor(workers, initializer=_start, initargs=(os.getpid(), initializer, initargs))
         try:
             yield pool
@@ -61,7 +61,7 @@ def _start(parent: int, initializer: Callable[..., None], initargs: tuple[Any, .
 
 
 @contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """SIGTERM raises SystemExit in the block, unless the caller has a handler of its own or is not the main thread."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
