@@ -21,7 +21,7 @@ setup(
         *preprocess_packages,
     ],
     package_dir={PREPROCESS: "preprocess"},
-    package_data={"fairseq_xling": ["config/**/*.yaml"]},
+    package_data={"fairseq_xling": ["config/**/*.yaml"], f"{PREPROCESS}.wiki": ["*.sql"]},
     # Exact versions are in requirements/. fairseq-fixed is missing here on purpose: it is installed first and
     # without its dependencies (README), because it asks for torchaudio, which current PyTorch cannot import.
     install_requires=[

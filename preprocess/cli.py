@@ -16,6 +16,8 @@ COMMANDS = {
     "align": (".alignment.cli:align", "Align the words of sentence pairs."),
     "encode": (".commands:encode", "Turn raw text into pieces for fairseq-preprocess."),
     "wiki": (".wiki.dumps_command:wiki", "Turn Wikipedia dumps into tables of articles and anchors."),
+    "wikidata": (".wiki.wikidata_command:wikidata", "Turn dumps of Wikidata into tables."),
+    "entities": (".wiki.entities_command:entities", "Join pages, links and items to training data of entities."),
     "convert": ("fairseq_xling.interop.cli:convert", "Convert checkpoints between fairseq and transformers."),
     "eval": (".evaluation.cli:evaluate", "Evaluate a checkpoint."),
     "report": ("fairseq_xling.evaluation.tables.cli:report", "Put results into the papers' tables."),

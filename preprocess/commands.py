@@ -15,11 +15,7 @@ from .fastbpe import FastBPEFiles
 from .progress import bar
 from .text import expand, parse_pair
 from .wordpiece import WordPieceFiles
-
-
-def num_cores() -> int:
-    """Cores this process may use (Linux), else cores of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from .workers import num_cores
 
 
 def parse_columns(text: str | None, pair: tuple[str, str] | None) -> list[int]:

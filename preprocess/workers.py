@@ -17,6 +17,11 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+def num_cores() -> int:
+    """Cores this process may use (Linux), else cores of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def process_pool(
     workers: int, initializer: Callable[..., None], initargs: tuple[Any, ...] = ()
@@ -27,7 +32,7 @@ def process_pool(
     SIGTERM raises SystemExit(143) within the block, so that the block can remove what is half-written.
     """
     others = set(multiprocessing.active_children())
-    with _exit_on_sigterm():
+    with exit_on_sigterm():
         pool = ProcessPoolExecutor(workers, initializer=_start, initargs=(os.getpid(), initializer, initargs))
         try:
             yield pool
@@ -56,7 +61,7 @@ def _start(parent: int, initializer: Callable[..., None], initargs: tuple[Any, .
 
 
 @contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
+def exit_on_sigterm() -> Iterator[None]:
     """SIGTERM raises SystemExit in the block, unless the caller has a handler of its own or is not the main thread."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:

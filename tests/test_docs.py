@@ -20,6 +20,7 @@ from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
 from fairseq_xling_preprocess.alignment.cli import align
 from fairseq_xling_preprocess.commands import encode, vocab
 from fairseq_xling_preprocess.evaluation.cli import evaluate
+from fairseq_xling_preprocess.wiki.entities_command import entities
 from tests.conftest import ROOT, Run
 from tests.pages import anchors, commands, links, options, page, section
 
@@ -87,6 +88,7 @@ def test_no_other_options_of_pretraining() -> None:
         ("data.md", "xling vocab", vocab),
         ("data.md", "xling encode", encode),
         ("aligning-text.md", "xling align", align),
+        ("wiki-entities.md", "xling entities", entities),
         *(("finetuning.md", "xling eval BENCHMARK", evaluate.commands[benchmark]) for benchmark in BENCHMARKS),
     ],
     ids=lambda value: value.name if isinstance(value, click.Command) else "",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from ..commands import num_cores, parse_columns
+from ..commands import parse_columns
 from ..errors import UserError
 from ..text import parse_pair
+from ..workers import num_cores
 from . import aligners, run
 from .symmetrize import HEURISTICS
 

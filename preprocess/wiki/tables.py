@@ -31,8 +31,9 @@ class TableWriter:
         num_rows: rows so far.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, row_group_bytes: int) -> None:
         self.num_rows = 0
+        self._row_group_bytes = row_group_bytes
         self._schema = schema
         self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
         self._pending: list[pa.RecordBatch] = []
@@ -43,7 +44,7 @@ class TableWriter:
         self._pending.append(rows)
         self._bytes += rows.nbytes
         self.num_rows += rows.num_rows
-        if self._bytes >= ROW_GROUP_BYTES:
+        if self._bytes >= self._row_group_bytes:
             self._flush()
 
     def _flush(self) -> None:
@@ -58,8 +59,10 @@ class TableWriter:
 
 
 @contextlib.contextmanager
-def open_table(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+def open_table(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> Iterator[TableWriter]:
     """A writer of ``path``, which appears when the block ends without an exception; its folder is made if needed.
+
+    It holds up to ``row_group_bytes`` of rows in memory.
 
     Raises:
         UserError: if the folder cannot be written or the disk is full.
@@ -67,7 +70,7 @@ def open_table(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        writer = TableWriter(temporary, schema)
+        writer = TableWriter(temporary, schema, row_group_bytes)
         try:
             yield writer
             writer._close()
