@@ -202,9 +202,8 @@ def load(part: Range) -> Content:
     first = data.find(PAGE)
     if first < 0:
         return Content(data, b"", b"", damage)
-    end = data.rfind(END_OF_PAGE) + len(END_OF_PAGE)
-    if end < first:
-        return Content(data[:first], b"", data[first:], damage)
+    last = data.rfind(END_OF_PAGE, first)
+    end = last + len(END_OF_PAGE) if last >= 0 else first
     return Content(data[:first], data[first:end], data[end:], damage)
 
 

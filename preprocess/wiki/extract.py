@@ -21,7 +21,7 @@ from .articles import TABLES, Rows, convert
 from .chunks import Chunk, Note, Part, Range, Rest, read_parts
 from .decompress import Damage
 from .dump import Dump
-from .pages import Broken
+from .pages import PAGE, Broken
 from .tables import TableWriter, open_table
 
 RECORD = "dump.json"
@@ -124,6 +124,9 @@ class _RawTables:
             self._damage.append(damage)
         if rows.num_bytes > len(rows.head):  # a page begins in it: what is before is complete
             self._write_chunks(rest.take())
+            if (lost := rest.data.find(PAGE)) >= 0:
+                self._counts["pages"] += 1
+                self._add_broken([Broken(rest.offset + lost, "it has no end")])
             self._write(rows, begin)
             rest.jump(begin + rows.num_bytes - len(rows.tail))
             for damage in rest.add(rows.tail):
@@ -141,10 +144,11 @@ class _RawTables:
                 table = table.set_column(0, "row", pc.add(table.column(0), first))
             self._writers[name].write(table)
         self._counts += rows.counts
-        for broken in rows.broken:
-            if len(self._broken) < MAX_EXAMPLES:
-                self._broken.append(broken._replace(offset=offset + broken.offset))
-        self._counts["damaged"] += len(rows.broken)
+        self._add_broken([broken._replace(offset=offset + broken.offset) for broken in rows.broken])
+
+    def _add_broken(self, pages: Sequence[Broken]) -> None:
+        self._broken += pages[: MAX_EXAMPLES - len(self._broken)]
+        self._counts["damaged"] += len(pages)
 
     def end(self) -> None:
         """Nothing follows."""

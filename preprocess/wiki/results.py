@@ -30,10 +30,11 @@ def read_results(folder: Path) -> Languages | None:
         return None
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        assert results["command"] == COMMAND
-        languages: Languages = results["languages"]
-    except (OSError, ValueError, TypeError, KeyError, AssertionError):
-        raise UserError(f"{path}: in the way, and not of {COMMAND}; take another --out") from None
+        languages: Languages | None = results["languages"] if results["command"] == COMMAND else None
+    except (OSError, ValueError, TypeError, KeyError):
+        languages = None
+    if languages is None:
+        raise UserError(f"{path}: in the way, and not of {COMMAND}; take another --out")
     return languages
 
 

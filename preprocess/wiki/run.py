@@ -47,12 +47,16 @@ def extract_dumps(
     check_memory_limit(memory_limit)
     dumps = open_dumps(arguments)
     folder = Path(out)
-    finished = _open_folder(folder, resume)
+    finished = _read_folder(folder, resume)
     tasks = _tasks(dumps, folder)
     open_tasks = {
         language: group for language, group in tasks.items() if not _is_finished(group, finished.get(language, []))
     }
     _check_in_the_way(folder, open_tasks, finished)
+    try:
+        (folder / WORK).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be made ({(error.strerror or str(error)).lower()})") from error
     with bar("wiki", [dump.path for dump in dumps]) as progress, process_pool(workers, _start_worker) as pool:
         pool.submit(int).result()  # workers start now, before a library has threads of its own
         unread = [task for group in open_tasks.values() for task in group if read_record(task) is None]
@@ -79,17 +83,13 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it even within a library; it writes nothing
 
 
-def _open_folder(folder: Path, resume: bool) -> Languages:
+def _read_folder(folder: Path, resume: bool) -> Languages:
     """The languages that an earlier run finished there."""
     finished = read_results(folder)
     if not resume and (finished is not None or any(map(_is_task, _listed(folder / WORK)))):
         raise UserError(
             f"--out {folder}: holds the tables of an earlier run; give --resume to go on, or another folder"
         )
-    try:
-        (folder / WORK).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {folder}: cannot be made ({(error.strerror or str(error)).lower()})") from error
     return finished or {}
 
 

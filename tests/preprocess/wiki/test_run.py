@@ -196,6 +196,19 @@ def test_a_damaged_page_of_a_multistream_dump_is_named_by_its_byte(many: list[st
         assert record["counts"]["articles"] == 118
 
 
+def test_a_page_without_end_in_a_multistream_dump_is_counted(many: list[str], tmp_path: Path, out: Path) -> None:
+    """One page a stream; the end of a page is missing where the next stream begins."""
+    whole = Path(many[0]).read_bytes()
+    pieces = [piece + b"</page>\n" for piece in whole.split(b"</page>\n")]
+    pieces[-1] = b"</mediawiki>\n"
+    pieces[40] = pieces[40].removesuffix(b"</page>\n")
+    dump = write(tmp_path / "en.xml.bz2", b"".join(map(bz2.compress, pieces)))
+    (record,) = extract_dumps([dump], str(out))["en"]
+    assert (record["counts"]["pages"], record["counts"]["articles"], record["counts"]["damaged"]) == (119, 118, 1)
+    assert [page["reason"] for page in record["damaged_pages"]] == ["it has no end"]
+    assert record["damaged_pages"][0]["offset"] == whole.index(b"<page><title>T41<")
+
+
 @pytest.fixture
 def xling(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     def call(*args: str | Path) -> tuple[int, str]:
@@ -335,7 +348,8 @@ def test_what_is_in_the_way_stays(tmp_path: Path, out: Path) -> None:
     theirs.write_bytes(b"theirs")
     with pytest.raises(UserError, match=r"articles/en-000\.parquet: in the way, and not of xling wiki"):
         extract_dumps([dump], str(out))
-    assert theirs.read_bytes() == b"theirs"
+    assert list(contents(out).values()) == [b"theirs"]
+    assert not (out / "work").exists()
     theirs.unlink()
     (out / "results.json").write_text("{}")
     with pytest.raises(UserError, match=r"results\.json: in the way, and not of xling wiki"):
@@ -396,9 +410,11 @@ def test_a_killed_command_goes_on_and_gives_the_same(tmp_path: Path, omp: dict[s
 
 MEMORY = """
 import sys, threading, time
-from fairseq_xling_preprocess.wiki import chunks, tables
+from functools import partial
+from fairseq_xling_preprocess.wiki import chunks, extract, redirects, tables
 from fairseq_xling_preprocess.wiki.run import extract_dumps
-chunks.CHUNK, tables.ROW_GROUP_BYTES = 1 << 18, 1 << 20
+chunks.CHUNK = 1 << 18
+extract.open_table = redirects.open_table = partial(tables.open_table, row_group_bytes=1 << 20)
 peak = 0
 def watch():
     global peak
