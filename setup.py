@@ -21,7 +21,7 @@ setup(
         *preprocess_packages,
     ],
     package_dir={PREPROCESS: "preprocess"},
-    package_data={"fairseq_xling": ["config/**/*.yaml"], f"{PREPROCESS}.wiki": ["*.sql"]},
+    package_data={"fairseq_xling": ["config/**/*.yaml"], f"{PREPROCESS}.wiki.entities": ["*.sql"]},
     # Exact versions are in requirements/. fairseq-fixed is missing here on purpose: it is installed first and
     # without its dependencies (README), because it asks for torchaudio, which current PyTorch cannot import.
     install_requires=[
@@ -43,7 +43,7 @@ setup(
         "search": ["faiss-cpu>=1.8"],
         "wordpiece": ["tokenizers>=0.20"],
         "fastbpe": ["subword-nmt>=0.3.8"],
-        "wiki": ["duckdb>=1.4", "orjson>=3.10", "pyarrow>=18"],
+        "wiki": ["duckdb>=2.0", "orjson>=3.10", "pyarrow>=18"],
         "wiki-bz2": ["indexed-bzip2>=1.6"],
     },
     entry_points={"console_scripts": ["xling = fairseq_xling_preprocess.cli:main"]},

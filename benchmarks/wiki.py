@@ -29,8 +29,8 @@ from typing import Any
 import report
 from wikitext_oracle import Oracle
 
-from fairseq_xling_preprocess.wiki.grammar import Parser
-from fairseq_xling_preprocess.wiki.site import Site
+from fairseq_xling_preprocess.wiki.wikitext.grammar import Parser
+from fairseq_xling_preprocess.wiki.wikitext.site import Site
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "data"

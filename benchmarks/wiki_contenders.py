@@ -20,8 +20,8 @@ _HREF = re.compile(r'(?:<|&lt;)a href="([^"]*)"(?:>|&gt;)')
 
 
 def ours() -> Callable[[Page], list[str]]:
-    from fairseq_xling_preprocess.wiki.grammar import Parser
-    from fairseq_xling_preprocess.wiki.site import Site
+    from fairseq_xling_preprocess.wiki.wikitext.grammar import Parser
+    from fairseq_xling_preprocess.wiki.wikitext.site import Site
 
     parsers: dict[str, Parser] = {}
 

@@ -6,9 +6,9 @@ What a link is and which templates are kept comes from the code under test; how 
 import mwparserfromhell as mw
 from mwparserfromhell import nodes
 
-from fairseq_xling_preprocess.wiki import kept_templates
-from fairseq_xling_preprocess.wiki.site import Kind, Site
-from fairseq_xling_preprocess.wiki.structure import BLOCKS, DROPPED
+from fairseq_xling_preprocess.wiki.wikitext import kept_templates
+from fairseq_xling_preprocess.wiki.wikitext.site import Kind, Site
+from fairseq_xling_preprocess.wiki.wikitext.structure import BLOCKS, DROPPED
 
 
 class Oracle:

@@ -20,7 +20,7 @@ from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
 from fairseq_xling_preprocess.alignment.cli import align
 from fairseq_xling_preprocess.commands import encode, vocab
 from fairseq_xling_preprocess.evaluation.cli import evaluate
-from fairseq_xling_preprocess.wiki.entities_command import entities
+from fairseq_xling_preprocess.wiki.entities.cli import entities
 from tests.conftest import ROOT, Run
 from tests.pages import anchors, commands, links, options, page, section
 

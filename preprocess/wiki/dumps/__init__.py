@@ -1,0 +1,1 @@
+"""``xling wiki``: dumps of Wikipedia to tables of articles, anchors and redirects."""

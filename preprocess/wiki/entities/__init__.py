@@ -1,0 +1,1 @@
+"""``xling entities``: these tables, joined, to training data that is mapped into memory."""

@@ -1,0 +1,1 @@
+"""``xling wikidata``: dumps of Wikidata, and SQL dumps of MediaWiki, to tables of sitelinks, triples and labels."""

@@ -1,0 +1,110 @@
+"""``xling wikidata``: dumps of Wikidata and of MediaWiki's tables to columns, input by input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from ...alignment.shards import identity
+from ...errors import UserError
+from ...text import Advance, expand
+from ..schemas import MERGED, REDIRECTS
+from ..tables import open_table
+from .dump import check_beginning, convert_dump, open_pool
+from .ids import Seen, items_of
+from .merged import Merged, read_merged
+from .parse import TABLES
+from .parts import Part, Parts
+
+OUTPUTS = {**TABLES, "merged": MERGED, "redirects": REDIRECTS}
+_SQL = "sql"  # the name of the part that comes of tables
+_BATCH_ROWS = 1 << 16
+
+
+def convert(
+    dumps: Sequence[str],
+    out: str | Path,
+    sql: Sequence[tuple[str, str]] = (),
+    redirects: Sequence[str] = (),
+    label_languages: Sequence[str] = ("en",),
+    workers: int = 1,
+    resume: bool = False,
+    advance: Advance | None = None,
+) -> list[Part]:
+    """Write the tables of ``OUTPUTS`` into ``out``, a folder each; the same rows whatever the number of workers.
+
+    Args:
+        dumps: JSON dumps of Wikidata, files or glob patterns. Of an entity that comes twice the first is taken.
+        sql: (language, file or pattern) of tables of Wikipedias; they add the sitelinks that the dumps do not have.
+        redirects: files for ``read_merged``.
+        resume: go on with what an earlier run left; files that have not changed are not read again.
+        advance: called with the number of bytes read.
+
+    Returns:
+        The parts in ``out``, those of earlier runs too.
+
+    Raises:
+        UserError: for any wrong input. Parts that are done stay.
+    """
+    paths = list(dict.fromkeys(os.path.realpath(path) for pattern in dumps for path in expand(pattern)))
+    tables = [(language, path) for language, pattern in sql for path in expand(pattern)]
+    redirects = [path for pattern in redirects for path in expand(pattern)]
+    for path in paths:
+        check_beginning(path)
+    if tables:
+        from . import sql_sitelinks  # DuckDB, of no use to the JSON dumps
+
+        sql_sitelinks.check_tables(tables)
+    merged = read_merged(redirects, advance)
+    options = {"label languages": list(label_languages), "redirects": [identity(path) for path in redirects]}
+    parts = Parts(Path(out), options, resume, OUTPUTS)
+    if not tables and any(part.name == _SQL for part in parts.all()):
+        raise UserError(f"--out {out}: holds sitelinks from tables; give these with --sql, too")
+    _convert_dumps(paths, parts, merged, label_languages, workers, advance)
+    if redirects:
+        _write_merged(parts, redirects, merged)
+    if tables:
+        part, done = parts.find([path for _, path in tables], name=_SQL)
+        if not done:
+            sql_sitelinks.convert_tables(tables, parts.out, part, merged, advance)
+            parts.save(part)
+    return parts.all()
+
+
+def _convert_dumps(
+    paths: Sequence[str],
+    parts: Parts,
+    merged: Merged,
+    label_languages: Sequence[str],
+    workers: int,
+    advance: Advance | None,
+) -> None:
+    """Convert those that are not done."""
+    wanted = [path for path in paths if not parts.find([path])[1]]
+    seen = {"items": Seen(), "properties": Seen()}
+    anew = {parts.find([path])[0].name for path in wanted}
+    for part in parts.all():
+        if part.name not in anew:
+            for name, bits in parts.arrays(part).items():
+                seen[name].add_bits(bits)
+    if not wanted:
+        return
+    parts.forget(_SQL)  # it holds what the dumps do not have
+    with open_pool(label_languages, workers) as pool:
+        for path in wanted:
+            part, _ = parts.find([path])
+            added = convert_dump(path, parts.out, part, pool, seen, merged, advance)
+            parts.save(part, **added)
+
+
+def _write_merged(parts: Parts, redirects: Sequence[str], merged: Merged) -> None:
+    with open_table(parts.out / "merged" / "merged.parquet", MERGED) as writer:
+        for start in range(0, len(merged), _BATCH_ROWS):
+            columns = [items_of(numbers[start : start + _BATCH_ROWS]) for numbers in (merged.sources, merged.targets)]
+            writer.write(pa.RecordBatch.from_arrays(columns, schema=MERGED))
+    part, _ = parts.find(redirects, name="merged")
+    part.counts = {"merged": {"items": len(merged)}, "left out": {"redirects: into a loop": merged.num_loops}}
+    parts.save(part)
