@@ -47,11 +47,15 @@ Exit codes: 0 done, 3 done as far as damaged input went, 2 the input is wrong, 1
     "--sql", "tables", multiple=True, metavar="WIKI=FILE",
     help="Take sitelinks from a table of a Wikipedia, as enwiki=FILE: page with page_props and langlinks; redirect. Repeat it.",
 )  # fmt: skip
+@click.option(
+    "--triples", multiple=True, metavar="FILE",
+    help="Further triples, Q1<TAB>P1<TAB>Q2 a line, as those of CoDEx. Repeat it.",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: all cores]")
 @click.option("--resume", is_flag=True, help="Go on with what an earlier run left in --out.")
 def wikidata(
     dumps: Sequence[str], out: str, label_languages: Sequence[str], redirects: Sequence[str], tables: Sequence[str],
-    workers: int | None, resume: bool,
+    triples: Sequence[str], workers: int | None, resume: bool,
 ) -> int:  # fmt: skip
     """Turn dumps of Wikidata into tables: sitelinks, triples of best rank, labels, properties.
 
@@ -59,15 +63,16 @@ def wikidata(
     in report.md.
     """
     sql = [_parse_table(text) for text in tables]
-    if not dumps and not sql:
-        raise UserError("nothing to read: give a JSON dump of Wikidata, or tables with --sql")
-    patterns = [*dumps, *redirects, *(pattern for _, pattern in sql)]
+    if not dumps and not sql and not triples:
+        raise UserError("nothing to read: give a JSON dump of Wikidata, tables with --sql, or --triples")
+    patterns = [*dumps, *redirects, *triples, *(pattern for _, pattern in sql)]
     with bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
         parts = convert(
             dumps,
             out,
             sql,
             redirects,
+            triples,
             list(dict.fromkeys(label_languages)),
             workers or num_cores(),
             resume,

@@ -13,6 +13,7 @@ from ...errors import UserError
 from ...text import Advance, expand
 from ..schemas import MERGED, REDIRECTS
 from ..tables import open_table
+from . import triple_lists
 from .dump import check_beginning, convert_dump, open_pool
 from .ids import Seen, items_of
 from .merged import Merged, read_merged
@@ -29,6 +30,7 @@ def convert(
     out: str | Path,
     sql: Sequence[tuple[str, str]] = (),
     redirects: Sequence[str] = (),
+    triples: Sequence[str] = (),
     label_languages: Sequence[str] = ("en",),
     workers: int = 1,
     resume: bool = False,
@@ -40,6 +42,7 @@ def convert(
         dumps: JSON dumps of Wikidata, files or glob patterns. Of an entity that comes twice the first is taken.
         sql: (language, file or pattern) of tables of Wikipedias; they add the sitelinks that the dumps do not have.
         redirects: files for ``read_merged``.
+        triples: files for ``convert_lists``.
         resume: go on with what an earlier run left; files that have not changed are not read again.
         advance: called with the number of bytes read.
 
@@ -52,6 +55,7 @@ def convert(
     paths = list(dict.fromkeys(os.path.realpath(path) for pattern in dumps for path in expand(pattern)))
     tables = [(language, path) for language, pattern in sql for path in expand(pattern)]
     redirects = [path for pattern in redirects for path in expand(pattern)]
+    lists = [path for pattern in triples for path in expand(pattern)]
     for path in paths:
         check_beginning(path)
     if tables:
@@ -61,8 +65,11 @@ def convert(
     merged = read_merged(redirects, advance)
     options = {"label languages": list(label_languages), "redirects": [identity(path) for path in redirects]}
     parts = Parts(Path(out), options, resume, OUTPUTS)
-    if not tables and any(part.name == _SQL for part in parts.all()):
+    names = {part.name for part in parts.all()}
+    if not tables and _SQL in names:
         raise UserError(f"--out {out}: holds sitelinks from tables; give these with --sql, too")
+    if not lists and triple_lists.NAME in names:
+        raise UserError(f"--out {out}: holds triples from lists; give these with --triples, too")
     _convert_dumps(paths, parts, merged, label_languages, workers, advance)
     if redirects:
         _write_merged(parts, redirects, merged)
@@ -70,6 +77,11 @@ def convert(
         part, done = parts.find([path for _, path in tables], name=_SQL)
         if not done:
             sql_sitelinks.convert_tables(tables, parts.out, part, merged, advance)
+            parts.save(part)
+    if lists:
+        part, done = parts.find(lists, name=triple_lists.NAME)
+        if not done:
+            triple_lists.convert_lists(lists, parts.out, part, merged, advance)
             parts.save(part)
     return parts.all()
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.preprocess.wiki.dumps.exports import export, page
 
 from fairseq_xling_preprocess.wiki.dumps import chunks
 from fairseq_xling_preprocess.wiki.dumps.chunks import Chunk, Note, Range, load, read_parts
 from fairseq_xling_preprocess.wiki.dumps.decompress import Damage, compression
 from fairseq_xling_preprocess.wiki.dumps.pages import Page, read_pages
+from tests.preprocess.wiki.dumps.exports import export, page
 
 
 def write(folder: Path, data: bytes, name: str = "x.xml") -> str:

@@ -6,10 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
-from tests.preprocess.wiki.dumps.exports import export, page
 
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.dumps.dump import inspect, language_of_name, open_dumps
+from tests.preprocess.wiki.dumps.exports import export, page
 
 
 def write(path: Path, data: bytes | None = None) -> str:

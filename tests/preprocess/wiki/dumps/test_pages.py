@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.preprocess.wiki.dumps.exports import export, page
 
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.dumps.pages import Broken, Page, read_header, read_pages
 from fairseq_xling_preprocess.wiki.wikitext.site import Namespace
+from tests.preprocess.wiki.dumps.exports import export, page
 
 
 def header_of(data: bytes) -> bytes:

@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tests.preprocess.wiki.dumps.exports import export, page
 
 from fairseq_xling_preprocess import cli
 from fairseq_xling_preprocess.errors import UserError
@@ -25,6 +24,7 @@ from fairseq_xling_preprocess.wiki.dumps import chunks, extract, run
 from fairseq_xling_preprocess.wiki.dumps.report import PAGES_LEFT_OUT
 from fairseq_xling_preprocess.wiki.dumps.run import extract_dumps
 from fairseq_xling_preprocess.wiki.schemas import ANCHORS, ARTICLES, REDIRECTS
+from tests.preprocess.wiki.dumps.exports import export, page
 
 
 def write(path: Path, pages: Sequence[str] | bytes) -> str:

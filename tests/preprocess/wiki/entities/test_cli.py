@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.preprocess.wiki.entities.world import write_world
 
 from fairseq_xling_preprocess import vocab
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.entities.cli import entities
 from fairseq_xling_preprocess.wiki.entities.shards import open_shards
+from tests.preprocess.wiki.entities.world import write_world
 from tests.wordpieces import write_wordpieces
 
 

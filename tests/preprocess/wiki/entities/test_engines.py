@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tests.preprocess.wiki.entities.world import TABLES, write_world
 
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.entities import engines
 from fairseq_xling_preprocess.wiki.entities.places import table_files, write_places
 from fairseq_xling_preprocess.wiki.entities.run import OUTPUTS, Options, join
+from tests.preprocess.wiki.entities.world import TABLES, write_world
 
 
 def joined(folder: Path, engine: str) -> dict[str, list[dict[str, Any]]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from tests.preprocess.wiki.entities.world import write_world
 
 from fairseq_xling_preprocess.wiki.entities.places import table_files, write_places
 from fairseq_xling_preprocess.wiki.schemas import ARTICLES
+from tests.preprocess.wiki.entities.world import write_world
 
 
 def test_texts_of_a_language_in_order(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.preprocess.wiki.entities.world import TABLES, TEXTS, write_table, write_world
 
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.entities.run import Options, Result, build
 from fairseq_xling_preprocess.wiki.entities.shards import Shards, open_shards
+from tests.preprocess.wiki.entities.world import TABLES, TEXTS, write_table, write_world
 
 Build = Callable[..., tuple[Result, Shards]]
 

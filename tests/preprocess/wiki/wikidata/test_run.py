@@ -260,3 +260,25 @@ def test_real_dumps(shared_data: Path, tmp_path: Path) -> None:
     assert [row for row in claims if row[1] in ("P6", "P17")] == [("Q64", "P17", "Q183"), ("Q64", "P6", "Q102844")]
     # two of eleven are deprecated
     assert len([row for row in claims if row[1] == "P31"]) == 9
+
+
+def test_triples_from_lists(tmp_path: Path) -> None:
+    first, second = tmp_path / "train.txt.gz", tmp_path / "valid.txt"
+    first.write_bytes(gzip.compress(b"Q1\tP2\tQ3\nQ1\tP2\tQ20\n"))
+    second.write_text("Q20\tP2\tQ1\n")
+    (tmp_path / "merged").write_text("Q20\tQ21\n")
+    source = dump(tmp_path / "dump.json", [linked(1, "Q2")])
+    parts = convert([source], tmp_path / "out", redirects=[str(tmp_path / "merged")], triples=[str(first), str(second)])
+    assert rows(tmp_path / "out" / "triples") == [
+        ("Q1", "P1", "Q2"), ("Q1", "P2", "Q3"), ("Q1", "P2", "Q21"), ("Q21", "P2", "Q1"),
+    ]  # fmt: skip
+    counts = {part.name: part.counts for part in parts}["lists"]
+    assert counts == {"triples": {"P2": 3}, "merged items replaced": {"triples": 2}}
+
+
+def test_a_line_that_is_no_triple(tmp_path: Path) -> None:
+    lists = tmp_path / "triples.tsv"
+    lists.write_text("Q1\tP2\tQ3\nQ1\tis\tQ3\n")
+    with pytest.raises(UserError, match=r"triples.tsv:2: Q1 is Q3 is no triple"):
+        convert([], tmp_path / "out", triples=[str(lists)])
+    assert not (tmp_path / "out" / "triples" / "lists.parquet").exists()
