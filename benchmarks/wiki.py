@@ -26,6 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import duckdb
 import report
 from wikitext_oracle import Oracle
 
@@ -181,9 +182,102 @@ def end_to_end(dump: Path, peers: dict[str, Path], rounds: int, folder: Path) ->
     return seconds
 
 
+def wikidata_dump(source: Path, megabytes: int, out: Path) -> float:
+    """Write the items of a small dump again and again, with new ids, as ``.json.gz``; MB of JSON."""
+    lines = [line.rstrip().rstrip(",") for line in read(source).split("\n")]
+    items = [line for line in lines if '"type":"item"' in line.replace(" ", "")[:200] and len(line) < 20_000]
+    size, number = 0, 0
+    with gzip.open(out, "wt", encoding="utf-8", compresslevel=1) as stream:
+        stream.write("[\n")
+        while size < megabytes * 1e6:
+            for line in items:
+                number += 1
+                line = re.sub(r'"id":"Q\d+"', f'"id":"Q{number}"', line, count=1) + ",\n"
+                size += len(line.encode())
+                stream.write(line)
+        stream.write(f"{items[0]}\n]\n")
+    return size / 1e6
+
+
+def measured(command: list[str], folder: Path) -> tuple[float, float]:
+    """Processor seconds and peak memory (MB) of a command that starts no other."""
+    # Started from here, the command would be charged with the memory of this process.
+    out = folder / "usage.json"
+    wrapper = (
+        "import json, os, sys; status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:]), 0)[1:]; "
+        "json.dump([usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024], open(sys.argv[1], 'w')); sys.exit(bool(status))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", wrapper, str(out), *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
+    seconds, memory = json.loads(out.read_text(encoding="utf-8"))
+    return seconds, memory
+
+
+def wikidata_speed(source: Path, megabytes: int, folder: Path, rounds: int) -> dict[str, Any]:
+    """The whole command, one process, from gz to Parquet."""
+    dump = folder / "wikidata.json.gz"
+    size = wikidata_dump(source, megabytes, dump)
+    runs = []
+    for turn in range(rounds):
+        command = [sys.executable, "-m", "fairseq_xling_preprocess.cli", "wikidata", str(dump), "--workers", "1"]
+        runs.append(measured([*command, "--out", str(folder / f"wikidata-{turn}")], folder))
+    imports = measured([sys.executable, "-c", "import fairseq_xling_preprocess.wiki.wikidata.run"], folder)[1]
+    seconds = median(run[0] for run in runs)
+    return {
+        "megabytes": size,
+        "mb_per_s": size / seconds,
+        "peak_mb": max(run[1] for run in runs),
+        "imports_mb": imports,
+    }
+
+
+def joins(num_links: int, folder: Path) -> list[dict[str, Any]]:
+    """The joins over made-up tables: with more memory than they take, and with a quarter of what they took."""
+    tables = folder / "tables"
+    tables.mkdir()
+    pages = num_links // 8
+    queries = {
+        "places": f"SELECT 'en' AS language, range AS page_id, 'page ' || range AS title, range AS place, false AS blank "
+        f"FROM range({pages})",
+        "anchors": f"SELECT 'en' AS language, range // 8 AS page_id, (range % 8 * 9)::INT AS start, (range % 8 * 9 + 6)::INT AS end, "
+        f"'page ' || (hash(range) % 1000) AS surface, 'page ' || (hash(range) % {pages}) AS link, link AS target, '' AS fragment "
+        f"FROM range({num_links})",
+        "sitelinks": f"SELECT 'en' AS language, 'page ' || range AS title, 'Q' || (range + 1) AS entity FROM range({pages})",
+        "triples": f"SELECT 'Q' || (hash(range) % {pages} + 1) AS subject, 'P' || (range % 500) AS relation, "
+        f"'Q' || (hash(-range) % {pages} + 1) AS object FROM range({num_links // 2})",
+    }
+    with duckdb.connect() as connection:
+        for name, query in queries.items():
+            connection.execute(f"COPY ({query}) TO '{tables / name}.parquet' (FORMAT parquet)")
+    rows = []
+    limit = "16GB"
+    for _ in range(2):
+        out = folder / "joins.json"
+        script = str(ROOT / "benchmarks" / "wiki_contenders.py")
+        subprocess.run(
+            [sys.executable, script, "joins", str(tables), str(out), limit], check=True, stderr=subprocess.DEVNULL
+        )
+        rows.append({"links": num_links, "memory_limit": limit, **json.loads(out.read_text(encoding="utf-8"))})
+        limit = f"{max(50, int((rows[0]['peak_mb'] - rows[0]['before_mb']) / 4))}MB"
+    return rows
+
+
+def hours(work: dict[str, tuple[float, float]]) -> list[tuple[str, float, float, float]]:
+    """Name, core hours, and hours on 16 and 64 cores, from (size, size per core second)."""
+    table = []
+    for name, (size, speed) in work.items():
+        core_hours = size / speed / 3600
+        table.append((name, core_hours, core_hours / 16, core_hours / 64))
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of dumps; default: the mini-encyclopedia in examples/data")
+    parser.add_argument("--wikidata", type=Path, help="a JSON dump with small items; default: that of examples/data")
     parser.add_argument("--out", help="folder for results.json and report.md (default: print only)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -205,6 +299,9 @@ def main() -> None:
         english = next(path for path in dumps if path.name.startswith("en"))
         num_pages = multistream(english, 1 if args.smoke else 6, whole)
         files = end_to_end(whole, peers, rounds, folder)
+        packed = whole.stat().st_size / 1e6
+        wikidata = wikidata_speed(args.wikidata or EXAMPLES / "wikidata.json", 2 if args.smoke else 200, folder, rounds)
+        joined = joins(20_000 if args.smoke else 10_000_000, folder)
     lines = linearity()
 
     ratios: dict[str, float] = {"anchor_recall": found[OURS]}
@@ -231,6 +328,14 @@ def main() -> None:
         (name, median(num_pages / s for s in seconds), " ".join(f"{s:.1f}" for s in seconds))
         for name, seconds in files.items()
     ]
+    wiki_speed = packed / median(files[OURS])
+    scale = hours(
+        {
+            "English Wikipedia, 23 GB of bz2": (23_000, wiki_speed),
+            "the 100 largest, 82 GB of bz2": (82_000, wiki_speed),
+            "Wikidata, 1.5 TB of JSON in gz": (1_500_000, wikidata["mb_per_s"]),
+        }
+    )
     results = {
         "seed": None,
         "ratios": ratios,
@@ -240,6 +345,9 @@ def main() -> None:
         ],
         "linearity": [dict(zip(("mark", "ms_20000", "ms_40000", "quotient"), row, strict=True)) for row in lines],
         "megabytes": megabytes,
+        "wikidata": wikidata,
+        "joins": joined,
+        "scale": [dict(zip(("what", "core_hours", "hours_16", "hours_64"), row, strict=True)) for row in scale],
     }
     body = (
         f"{len(pages):,} articles, {megabytes:.1f} MB of wikitext, one process, processor time.\n\n"
@@ -250,6 +358,12 @@ def main() -> None:
         + report.table(("program", "pages/s", "processor seconds"), whole_rows)
         + "\n## Marks that never close\n\n"
         + report.table(("mark", "20,000, ms", "40,000, ms", "quotient"), lines)
+        + "\n## Wikidata\n\n"
+        + report.table(("MB of JSON", "MB/s", "MB resident", "of which imports"), [tuple(wikidata.values())])
+        + "\n## Joins\n\n"
+        + report.table(tuple(joined[0]), [tuple(row.values()) for row in joined])
+        + "\n## What it takes, at this speed\n\n"
+        + report.table(("", "core hours", "hours on 16 cores", "hours on 64"), scale)
     )
     report.write(args.out, "Wikipedia dumps", results, body)
 

@@ -1,6 +1,6 @@
 """The articles of ``xling wiki`` as plain text, a line a paragraph, a file for each language: to train a vocabulary, or for MMLM.
 
-    python recipes/wiki_text.py WIKI_DIR OUT [--characters N]      at most N characters of each language
+python recipes/wiki_text.py WIKI_DIR OUT [--characters N]      at most N characters of each language
 """
 
 from __future__ import annotations
