@@ -20,7 +20,9 @@ from fairseq_xling.optim import LayerwiseAdamConfig, WarmupLinearConfig
 from fairseq_xling_preprocess.alignment.cli import align
 from fairseq_xling_preprocess.commands import encode, vocab
 from fairseq_xling_preprocess.evaluation.cli import evaluate
+from fairseq_xling_preprocess.wiki.dumps.cli import wiki
 from fairseq_xling_preprocess.wiki.entities.cli import entities
+from fairseq_xling_preprocess.wiki.wikidata.cli import wikidata
 from tests.conftest import ROOT, Run
 from tests.pages import anchors, commands, links, options, page, section
 
@@ -88,15 +90,18 @@ def test_no_other_options_of_pretraining() -> None:
         ("data.md", "xling vocab", vocab),
         ("data.md", "xling encode", encode),
         ("aligning-text.md", "xling align", align),
-        ("wiki-entities.md", "xling entities", entities),
+        ("wiki.md", "xling wiki", wiki),
+        ("wikidata.md", "xling wikidata", wikidata),
+        ("entities.md", "xling entities", entities),
         *(("finetuning.md", "xling eval BENCHMARK", evaluate.commands[benchmark]) for benchmark in BENCHMARKS),
     ],
     ids=lambda value: value.name if isinstance(value, click.Command) else "",
 )
 def test_options_of_commands(name: str, title: str, command: click.Command) -> None:
     described = options(section(page(name), title))
-    assert list(described) == [option.opts[0] for option in command.params]
-    for option in command.params:
+    given = [option for option in command.params if isinstance(option, click.Option)]
+    assert list(described) == [option.opts[0] for option in given]
+    for option in given:
         cells = described[option.opts[0]]
         assert (cells[0] == "required") is option.required, option.opts[0]
         if isinstance(option.default, str | int) and not isinstance(option.default, bool):
@@ -136,3 +141,11 @@ def test_example_of_aligning(tmp_path: Path, run_block: Callable[[str], Run]) ->
         pairs = found[number].reshape(-1, 2)
         assert all((pairs[:, side] < len(sides[side][number]) - 1).all() for side in (0, 1))  # </s> is never linked
     assert sum(map(len, found)) > 2 * len(found)
+
+
+@pytest.mark.slow
+def test_examples_of_the_data_stage(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
+    run_block("".join(commands(section(page(name), "Try it"))[0] for name in ("wiki.md", "wikidata.md")))
+    tables = tmp_path / "out" / "docs"
+    assert len(list((tables / "wiki" / "articles").glob("*.parquet"))) == 5
+    assert (tables / "wikidata" / "triples" / "000.parquet").stat().st_size > 0

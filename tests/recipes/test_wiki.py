@@ -1,0 +1,57 @@
+"""recipes/wiki.sh: from dumps to shards, again, with other input, with damage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from fairseq_xling_preprocess.wiki.entities.shards import open_shards
+from tests.conftest import ROOT, Run
+
+EXAMPLES = ROOT / "examples" / "data"
+
+
+def test_from_dumps_to_shards(recipe: Callable[..., Run], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = recipe("wiki.sh", out, VOCAB_SIZE=1500)
+    assert run.returncode == 0, run.log
+    shards = open_shards(out / "data-bin" / "wiki", out / "data-bin" / "dict.txt")
+    assert shards.languages == ["de", "en", "es", "fr", "zh"]
+    assert len(shards.entities) == 48
+    for language in shards.languages:
+        assert sum(len(shards.splits[language, split].mentions) for split in ("train", "valid")) == 261
+
+    # each mention is the link's surface: one of English, looked up in the source by hand
+    pieces = [line.split(" ")[0] for line in (out / "data-bin" / "dict.txt").read_text(encoding="utf-8").splitlines()]
+    split = shards.splits["en", "train"]
+    row = split.mentions[0]
+    tokens = split.window(0)
+    text = "".join(pieces[token - 4] for token in tokens).replace("▁", " ")
+    shown = "".join(pieces[token - 4] for token in tokens[row["begin"] : row["end"]]).replace("▁", " ").strip()
+    assert text.startswith(" The Rhine is a river that rises in the Swiss Alps and flows into the North Sea.")
+    assert shown.rstrip(".,") == "Alps"
+
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file() and path.suffix == ".npy"}
+    assert recipe("wiki.sh", out, VOCAB_SIZE=1500).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_damaged_dump_and_a_vocabulary_of_ones_own(recipe: Callable[..., Run], tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    assert recipe("wiki.sh", first, DUMPS=EXAMPLES / "wiki" / "de.xml", VOCAB_SIZE=500).returncode == 0
+    cut = tmp_path / "en.xml"
+    cut.write_bytes((EXAMPLES / "wiki" / "en.xml").read_bytes()[:30_000])
+    run = recipe(
+        "wiki.sh",
+        tmp_path / "second",
+        DUMPS=f"{cut} {EXAMPLES}/wiki/d*.xml",
+        DATA_BIN=first / "data-bin",
+        LANGUAGES="en",
+    )
+    assert run.returncode == 0, run.log
+    assert "a dump was damaged" in run.stderr
+    meta = json.loads((tmp_path / "second" / "data-bin" / "wiki" / "meta.json").read_text(encoding="utf-8"))
+    assert meta["languages"] == ["en"]
+    run = recipe("wiki.sh", tmp_path / "third", DATA_BIN=tmp_path)
+    assert (run.returncode, run.stderr.strip()) == (2, f"wiki.sh: error: DATA_BIN={tmp_path}: has no dict.txt")
