@@ -90,3 +90,13 @@ def test_loss_trace_is_reproducible(tmp_path: Path) -> None:
     first, second = (run("loss_trace.py", tmp_path / name)["runs"][0] for name in ("a", "b"))
     assert len(first["losses"]) == 2
     assert first == second
+
+
+@pytest.mark.slow
+def test_wiki(tmp_path: Path) -> None:
+    pytest.importorskip("mwparserfromhell")
+    results = run("wiki.py", tmp_path / "out")
+    assert results["ratios"] == {"anchor_recall": 1.0}
+    assert results["wikidata"]["mb_per_s"] > 0
+    assert [row["memory_limit"] for row in results["joins"]][0] == "16GB"
+    assert len(results["linearity"]) == 10
