@@ -98,5 +98,5 @@ def test_wiki(tmp_path: Path) -> None:
     results = run("wiki.py", tmp_path / "out")
     assert results["ratios"] == {"anchor_recall": 1.0}
     assert results["wikidata"]["mb_per_s"] > 0
-    assert [row["memory_limit"] for row in results["joins"]][0] == "16GB"
+    assert results["joins"][0]["memory_limit"] == "16GB"
     assert len(results["linearity"]) == 10

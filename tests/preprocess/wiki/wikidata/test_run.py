@@ -254,6 +254,8 @@ def test_real_dumps(shared_data: Path, tmp_path: Path) -> None:
     assert [part.damage for part in parts] == [[]] * 4
     berlin = [row for row in rows(tmp_path / "sitelinks") if row[2] == "Q64"]
     assert {("de", "Berlin", "Q64"), ("be-tarask", "Бэрлін", "Q64"), ("zh-min-nan", "Berlin", "Q64")} <= set(berlin)
+    # the pages that tests/preprocess/wiki/wikitext/test_real_pages.py reads
+    assert {("sw", "Berlin"), ("hi", "बर्लिन"), ("mn", "Берлин"), ("bn", "বার্লিন")} <= {row[:2] for row in berlin}
     # 242 of its 286 sites are named as wikis, and one of these is Commons
     assert len(berlin) == len({row[0] for row in berlin}) == 241
     claims = [row for row in rows(tmp_path / "triples") if row[0] == "Q64"]
