@@ -39,7 +39,7 @@ EXAMPLES = ROOT / "examples" / "data"
 OURS = "fairseq_xling"
 PEERS = {"wikiextractor 3.1.0": "3.1.0", "wikiextractor 3.0.6": "3.0.6"}
 _PAGE = re.compile(r"<page>.*?<title>(.*?)</title>\s*<ns>0</ns>.*?<text[^>]*>(.*?)</text>.*?</page>", re.DOTALL)
-MARKS = ("[[", "{{", "<ref>", "\n{|", "[[a|", "{{nowrap|", "[[File:a|", "[http://", "<nowiki>", "<!--")
+MARKS = ("[[", "{{", "<ref>", "\n{|", "[[a|", "{{nowrap|", "[[File:a|", "[http://", "<nowiki>", "<!--", "{{nowrap| ")
 
 
 def read(path: Path) -> str:

@@ -57,7 +57,8 @@ class Oracle:
         name = str(node.name).replace("_", " ").strip().lower()
         if not kept_templates.is_kept(name):
             return ""
-        shown = kept_templates.text_of(name, [str(part.value) for part in node.params if not part.showkey])
+        named = {str(part.name).strip().lower(): str(part.value) for part in node.params if part.showkey}
+        shown = kept_templates.text_of(name, [str(part.value) for part in node.params if not part.showkey], named)
         return self._text(mw.parse(shown))
 
     def _tag(self, node) -> str:

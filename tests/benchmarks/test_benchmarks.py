@@ -99,4 +99,4 @@ def test_wiki(tmp_path: Path) -> None:
     assert results["ratios"] == {"anchor_recall": 1.0}
     assert results["wikidata"]["mb_per_s"] > 0
     assert results["joins"][0]["memory_limit"] == "16GB"
-    assert len(results["linearity"]) == 10
+    assert len(results["linearity"]) == 11

@@ -143,7 +143,9 @@ def _without_gap(match: re.Match[str], bracket: str) -> str:
 
 def _entity(match: re.Match[str]) -> str:
     character = html.unescape(match[0])
-    return "" if character in SENTINELS else character
+    if character in SENTINELS:
+        return ""
+    return " " if character in "\n\r\x0b\x0c\x85\u2028\u2029" else character  # no anchor crosses a line
 
 
 def _place(text: str, links: list[Link]) -> Parsed:

@@ -1,12 +1,12 @@
 """Templates whose text stays: a reader sees it within the sentence. All others are left out.
 
-docs/wiki.md lists them for users. ``{1}`` is the first argument without a name, ``{-1}`` the last.
+docs/wiki.md lists them for users. ``{1}`` is the first argument without a name, ``{-1}`` the last, ``{1|text}`` the first, or that named text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _PATTERNS: dict[str, str] = {
     # text in another language or script, or set apart in type; names of templates in lower case, separated by |
@@ -23,13 +23,12 @@ _PATTERNS: dict[str, str] = {
     # links to articles that are not there yet
     "仮リンク|ill|interlanguage link|interlanguage link multi|illm|link-interwiki|lien|tsl|link-en": "{1}",
     # quotations
-    "quote|cquote|blockquote|quotation|bquote|quote box": "\n{1}\n",
+    "quote|cquote|blockquote|quotation|bquote|quote box": "\n{1|text|quote}\n",
     # names of countries beside their flags
     "flag|flagcountry|flagu": "{1}",
     # dates and numbers
-    "as of": "As of {1}",
+    "as of|asof": "As of {1}",
     "circa|c.": "c. {1}",
-    "frac|fraction": "{1}/{2}",
     # characters
     "nbsp": "\u00a0",
     "ndash|en dash": "–",
@@ -44,9 +43,8 @@ _PATTERNS: dict[str, str] = {
     "pipe": "|",
 }
 _TEMPLATES = {name: pattern for names, pattern in _PATTERNS.items() for name in names.split("|")}
-_TEMPLATES["|"] = "|"
 _BETWEEN = frozenset(("-", "–", "to", "and", "or", "x", "by", "to(-)", "and(-)", "×", "+/-", "±"))
-_FIELD = re.compile(r"\{(-?\d)\}")
+_FIELD = re.compile(r"\{(-?\d)((?:\|\w+)*)\}")
 
 
 def _convert(arguments: Sequence[str]) -> str:
@@ -63,7 +61,22 @@ def _nihongo(arguments: Sequence[str]) -> str:
     return f"{first} ({inside})" if first and inside else first or inside
 
 
-_FUNCTIONS: dict[str, Callable[[Sequence[str]], str]] = {"convert": _convert, "cvt": _convert, "nihongo": _nihongo}
+def _fraction(arguments: Sequence[str]) -> str:
+    """``1/2`` of ``2``, ``3/4`` of ``3|4``, ``1 1/2`` of ``1|1|2``."""
+    whole, numerator, denominator = [
+        *("", "1")[: max(0, 3 - len(arguments))],
+        *(part.strip() for part in arguments[:3]),
+    ]
+    return f"{whole} {numerator}/{denominator}".strip()
+
+
+_FUNCTIONS: dict[str, Callable[[Sequence[str]], str]] = {
+    "convert": _convert,
+    "cvt": _convert,
+    "nihongo": _nihongo,
+    "frac": _fraction,
+    "fraction": _fraction,
+}
 
 
 def is_kept(name: str) -> bool:
@@ -71,8 +84,8 @@ def is_kept(name: str) -> bool:
     return name in _TEMPLATES or name in _FUNCTIONS or name.startswith(("lang-", "formatnum:"))
 
 
-def text_of(name: str, arguments: Sequence[str]) -> str:
-    """The wikitext that stands for a kept template with these arguments without a name."""
+def text_of(name: str, arguments: Sequence[str], named: Mapping[str, str]) -> str:
+    """The wikitext that stands for a kept template with these arguments, without a name and with one."""
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](arguments) if arguments else ""
     if name.startswith("formatnum:"):
@@ -81,6 +94,8 @@ def text_of(name: str, arguments: Sequence[str]) -> str:
     def field(match: re.Match[str]) -> str:
         index = int(match[1])
         index = index - 1 if index > 0 else len(arguments) + index
-        return arguments[index].strip() if 0 <= index < len(arguments) else ""
+        if 0 <= index < len(arguments):
+            return arguments[index].strip()
+        return next((named[key].strip() for key in match[2].split("|")[1:] if key in named), "")
 
     return _FIELD.sub(field, _TEMPLATES.get(name, "{1}"))

@@ -1,6 +1,7 @@
 """What encloses something in wikitext: links, templates, tables, elements, comments; one pass over the page with a stack.
 
-What a reader does not see is dropped when it closes; what never closes stays as text. Noncharacters of Unicode stand for the
+What a reader does not see is dropped when it closes; what never closes stays as text. Where wikitext is not well-formed, it reads as
+MediaWiki reads it: the attributes of an element end at the first ``>``, ``<ref>`` at the first ``</ref>``. Noncharacters of Unicode stand for the
 limits of the anchors and for what was dropped, so that every offset follows from the text that is left in the end.
 
 Linear in the length of the page: every character is looked at a bounded number of times, and pieces move from an inner mark to
@@ -47,20 +48,20 @@ _LINK, _TEMPLATE, _TABLE, _HTML_TABLE = range(4)
 _ATTRIBUTES = re.compile(r"([^<>]{0,2000})>")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _TARGET = re.compile(r"([^\[\]{}|<>\n]+)\|")
-_NAMED = re.compile(r"\s*([\w -]{1,40}?)\s*=(.*)", re.DOTALL)
+_NAME_OF_ARGUMENT = re.compile(r"[\w -]{1,40}")
+_COMMENT_OR_VERBATIM = re.compile(r"<!--|<(nowiki|pre)(?=[\s>])[^<>]{0,2000}(?<!/)>", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]$")
 # The last group that matched: 3 a link without other marks in it (1 target, 2 label, 3 the letters behind it), 4 a template and 5
-# a reference likewise, 6 a comment, 7 an element, none: another mark. Every alternative begins with a literal character, which lets
+# a reference likewise, 6 an element, none: another mark. Every alternative begins with a literal character, which lets
 # re skip what cannot begin one.
 _TOKEN = (
     r"\[\[([^\[\]{{}}|<>\n]+)(?:\|([^\[\]{{}}<>|\n]*))?\]\]({trail})"
     r"|\{{\{{([^{{}}<]*)\}}\}}"
     r"|<ref(?:\s[^<>]{{0,2000}}/>|(?:\s[^<>]{{0,2000}})?(?<!/)>[^<]*</ref>)()"
-    r"|<!--()"
     r"|<(/?[a-zA-Z][a-zA-Z0-9]*)"
     r"|\[\[|\]\]|\{{\{{\{{[^{{}}<]*\}}\}}\}}|\{{\{{|\}}\}}|\{{\||\|\}}(?!\}}(?!\}}))"
 )
-_LINK_GROUP, _TEMPLATE_GROUP, _REFERENCE_GROUP, _COMMENT_GROUP, _ELEMENT_GROUP = range(3, 8)
+_LINK_GROUP, _TEMPLATE_GROUP, _REFERENCE_GROUP, _ELEMENT_GROUP = range(3, 7)
 
 # What <nowiki> holds is kept from later steps by moving its marks to noncharacters, behind this one.
 VERBATIM_MARK = "\ufdd4"
@@ -90,7 +91,7 @@ class Structure:
 
     def flatten(self, text: str, links: list[Link]) -> str:
         """The text without what a reader does not see. The number of an anchor is its place in ``links``, which grows."""
-        return _Page(self, text, links).flatten()
+        return _Page(self, _without_comments(text), links).flatten()
 
 
 class _Page:
@@ -131,10 +132,8 @@ class _Page:
                 self.simple_template(match[4])
             elif group == _REFERENCE_GROUP:
                 self.out.append(GAP)
-            elif group == _COMMENT_GROUP:
-                self.comment(end)
             elif group == _ELEMENT_GROUP:
-                self.element(match[7].lower(), match[0], begin, end)
+                self.element(match[6].lower(), match[0], begin, end)
             else:
                 self.mark(match[0], begin, end)
         # what was never closed is text; from the outermost inwards, so that nothing is copied twice
@@ -180,6 +179,9 @@ class _Page:
         shown = "".join(inside[1:])
         if not target:  # a template made it: what is shown comes after the first bar
             shown = shown.partition("|")[2] or shown
+        if self.text.startswith("]", end) and shown.count("[") > shown.count("]"):  # [[a|[b]]]
+            shown += "]"
+            self.position += 1
         if link is None or OPEN in shown:  # of a link within a link, the inner one is the link
             self.out.append(shown)
         else:
@@ -217,15 +219,6 @@ class _Page:
         else:
             self.out.append(mark)
 
-    def comment(self, end: int) -> None:
-        """A comment leaves nothing, not even a gap."""
-        close = -1 if "!--" in self.unclosed else self.text.find("-->", end)
-        if close < 0:
-            self.unclosed.add("!--")
-            self.out.append("<!--")
-        else:
-            self.position = close + 3
-
     def element(self, name: str, tag: str, begin: int, end: int) -> None:
         attributes = _ATTRIBUTES.match(self.text, end)
         if attributes is None or name.lstrip("/") not in ELEMENTS:
@@ -239,8 +232,10 @@ class _Page:
             self.out.append("\n")
         elif attributes[1].endswith("/"):
             self.out.append(_left_by(name))
-        elif name in DROPPED or name in VERBATIM or (name in ("span", "div") and _HIDDEN.search(attributes[1])):
+        elif name in DROPPED or name in VERBATIM:
             self.enclosed(name)
+        elif name in ("span", "div") and _HIDDEN.search(attributes[1]):
+            self.hidden(name)
         else:
             self.out.append(_left_by(name.lstrip("/")))
 
@@ -253,6 +248,45 @@ class _Page:
         held = self.text[self.position : close.start()]
         self.out.append(VERBATIM_MARK + html.unescape(held).translate(_HIDE) if name in VERBATIM else GAP)
         self.position = close.end()
+
+    def hidden(self, name: str) -> None:
+        """An element that is not shown, with the elements of its name in it."""
+        depth = 1
+        for tag in () if name in self.unclosed else _tags(name).finditer(self.text, self.position):
+            depth += -1 if tag[1] else 1
+            if not depth:
+                self.out.append(GAP)
+                self.position = tag.end()
+                return
+        self.unclosed.add(name)
+
+
+def _without_comments(text: str) -> str:
+    """The text without its comments, which leave nothing, not even a gap; but as they stand where text is no wikitext."""
+    if "<!--" not in text:
+        return text
+    pieces = []
+    kept = position = 0
+    unclosed: set[str] = set()
+    while (match := _COMMENT_OR_VERBATIM.search(text, position)) is not None:
+        if match[1]:
+            name = match[1].lower()
+            end = None if name in unclosed else _end_tag(name).search(text, match.end())
+            if end is None:
+                unclosed.add(name)
+            position = end.end() if end else match.end()
+            continue
+        close = text.find("-->", match.end())
+        if close < 0:
+            break
+        pieces.append(text[kept : match.start()])
+        kept = position = close + 3
+    return "".join([*pieces, text[kept:]])
+
+
+@cache
+def _tags(name: str) -> re.Pattern[str]:
+    return re.compile(rf"<(/?){name}(?=[\s>])[^<>]{{0,2000}}(?<!/)>", re.IGNORECASE)
 
 
 @cache
@@ -283,17 +317,20 @@ def _template(inner: str) -> str:
     if not kept_templates.is_kept(name):
         return GAP
     arguments: list[str] = []
-    numbered: dict[int, str] = {}
+    named: dict[str, str] = {}
     for argument in inner.split("|")[1:]:
-        named = _NAMED.match(argument)
-        if named is None:
+        key, equals, value = argument.partition("=")
+        key = key.strip()
+        if equals and _NAME_OF_ARGUMENT.fullmatch(key):
+            named[key.lower()] = value
+        else:
             arguments.append(argument)
-        elif named[1].isdecimal():
-            numbered[int(named[1])] = named[2]
-    for number in sorted(numbered):
-        if number == len(arguments) + 1:
-            arguments.append(numbered[number])
-    return kept_templates.text_of(name, arguments) or GAP
+    while (number := str(len(arguments) + 1)) in named:
+        arguments.append(named.pop(number))
+    shown = kept_templates.text_of(name, arguments, named)
+    if name in ("=", "!", "pipe"):  # no mark of the template around it
+        shown = VERBATIM_MARK + shown.translate(_HIDE)
+    return shown or GAP
 
 
 def _shown(target: str) -> str:
