@@ -132,6 +132,8 @@ class EntityHead(ContrastiveHead):
 class RelationTable(nn.Embedding):
     """An embedding of relations, which knows them by Wikidata's numbers; rows of a checkpoint are taken over by these."""
 
+    relations: Tensor
+
     def __init__(self, relations: Sequence[int], dim: int):
         super().__init__(len(relations), dim)
         self.register_buffer("relations", torch.tensor(relations))

@@ -32,5 +32,5 @@ MIXES: dict[str, tuple[str, ...]] = {
 # task -> options whose default is not that of the others (WEAM, sections 2.2 and 3.1; XLM-K, section 4.1)
 DEFAULTS: dict[str, dict[str, object]] = {
     "weam": {"mask_prob": 0.3, "lang_embedding": "none", "pair_separators": 1},
-    **dict.fromkeys(("xlmk_entity", "object_entailment", "xlmk"), {"sampling_alpha": 0.3}),
+    **{name: {"sampling_alpha": 0.3} for name in ("xlmk_entity", "object_entailment", "xlmk")},
 }

@@ -127,6 +127,10 @@ class ContrastiveObjective(Objective):
     def add_heads(self, model: XlingModel) -> None:
         model.add_head(self.name, **self.head_options(model))
 
+    def head(self, model: XlingModel) -> Any:
+        """The head with the projections and the queue."""
+        return model.heads[self.name]
+
     def view(self, batch: dict[str, Any], side: str, select: Tensor | None = None) -> EncoderInput:
         """One side for the encoder, by default with the states of ``<s>``."""
         tokens = batch[side]
@@ -170,7 +174,7 @@ class ContrastiveObjective(Objective):
         queries, keys = self.project(model, query, key, batch)
         if self.cfg.contrastive_normalize:
             queries, keys = (torch.nn.functional.normalize(side.float(), dim=-1) for side in (queries, keys))
-        queue = model.heads[self.name].queue
+        queue = self.head(model).queue
         entities = torch.cat([batch["entity"], queue.entities])
         hidden = contains(batch["known"], entities)
         hidden[:, len(keys) :] |= ~queue.remaining(len(keys))
@@ -182,7 +186,7 @@ class ContrastiveObjective(Objective):
 
     def remember(self, model: XlingModel) -> None:
         """Let the keys of this micro-batch, of all processes, into the queue."""
-        queue = model.heads[self.name].queue
+        queue = self.head(model).queue
         latest, self.latest = self.latest, None
         if latest is None:  # this process had no batch
             nothing = queue.entities.new_empty(0)

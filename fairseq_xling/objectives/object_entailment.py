@@ -94,7 +94,7 @@ class ObjectEntailment(ContrastiveObjective):
 
     def project(self, model: XlingModel, query: Tensor, key: Tensor, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Eq. 3 and 4."""
-        head = model.heads[self.name]
+        head = self.head(model)
         return head.query(query + head.relations(batch["relation"])), head.key(key)
 
     def losses(

@@ -114,7 +114,7 @@ class XlmkEntity(ContrastiveObjective):
 
     def project(self, model: XlingModel, query: Tensor, key: Tensor, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Eq. 1 and 2."""
-        head = model.heads[self.name]
+        head = self.head(model)
         return head.query(query), head.key(key)
 
     def losses(
