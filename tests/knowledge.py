@@ -25,9 +25,12 @@ def words(entity: int) -> tuple[int, int, list[int]]:
     )
 
 
-def triples() -> np.ndarray:
-    """(N, 3) of entity e: two objects by the first relation, one by the second."""
-    rows = [(e, r, (e + d) % NUM_ENTITIES) for e in range(NUM_ENTITIES) for r, d in ((0, 1), (0, 2), (1, 5))]
+FACTS = ((0, 1), (0, 2), (1, 5))
+
+
+def triples(facts: Sequence[tuple[int, int]]) -> np.ndarray:
+    """(N, 3): each entity e has the object e + d by the relation r, for (r, d) of ``facts``."""
+    rows = [(e, r, (e + d) % NUM_ENTITIES) for e in range(NUM_ENTITIES) for r, d in facts]
     return np.array(sorted(rows), dtype=np.int32)
 
 
@@ -37,6 +40,7 @@ def write_knowledge(
     relations: Sequence[str] = RELATIONS,
     only: dict[int, str] | None = None,
     copies: int = 1,
+    facts: Sequence[tuple[int, int]] = FACTS,
 ) -> Path:
     """Every entity is described in every language, those of ``only`` in one; each article mentions two others, one of them twice.
 
@@ -61,16 +65,16 @@ def write_knowledge(
                         continue
                     _write_article(columns, e, rng, described[e], number, valid)
             lengths |= {f"{language}/{split}/{name}": length for name, length in columns.lengths.items()}
-    facts = triples()
-    groups = np.flatnonzero(np.any(np.diff(facts[:, :2], axis=0, prepend=-1) != 0, axis=1))
-    held_out = np.arange(len(facts)) % 9 == 8
+    rows = triples(facts)
+    groups = np.flatnonzero(np.any(np.diff(rows[:, :2], axis=0, prepend=-1) != 0, axis=1))
+    held_out = np.arange(len(rows)) % 9 == 8
     with shards.ColumnsWriter(folder, shards.COLUMNS) as columns:
         columns["entities"].append([10 * (e + 1) for e in range(NUM_ENTITIES)])
-        rows = [row for one in described for row in sorted(one, key=lambda row: row[1])]
-        columns["descriptions"].append(np.array(rows, dtype=shards.DESCRIPTION))
+        texts = [row for one in described for row in sorted(one, key=lambda row: row[1])]
+        columns["descriptions"].append(np.array(texts, dtype=shards.DESCRIPTION))
         columns["description_offsets"].append(np.cumsum([0, *map(len, described)]))
-        columns["triples"].append(facts)
-        columns["group_offsets"].append([*groups, len(facts)])
+        columns["triples"].append(rows)
+        columns["group_offsets"].append([*groups, len(rows)])
         columns["train_triples"].append(np.flatnonzero(~held_out))
         columns["valid_triples"].append(np.flatnonzero(held_out))
     (folder / shards.RELATIONS).write_text("".join(f"{name}\trelation {name}\n" for name in relations))

@@ -1,7 +1,5 @@
 """Contrastive objectives over descriptions of entities, as far as they are alike (XLM-K). Axes: B examples, T tokens, N queue, D width."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Object entailment: which description is the object's, given the subject's and the relation (XLM-K, section 3.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Masked entity prediction: which description belongs to the entity that is masked in a context (XLM-K, section 3.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any

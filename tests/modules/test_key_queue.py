@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import torch
+import torch.distributed as dist
 
 from fairseq_xling.modules.key_queue import EMPTY, RANDOM, KeyQueue
 
 
 def enter(queue: KeyQueue, *values: float, entities: list[int] | None = None) -> None:
-    keys = torch.tensor(values)[:, None].expand(-1, queue.keys.size(1))
-    numbers = torch.tensor(entities or [int(value) for value in values])
+    keys = torch.tensor(values, dtype=torch.float32)[:, None].expand(-1, queue.keys.size(1))
+    numbers = torch.tensor(entities or [int(value) for value in values], dtype=torch.int64)
     queue.enqueue(keys, numbers, numbers * 0)
 
 
@@ -85,3 +88,37 @@ def test_every_process_begins_with_the_same_keys() -> None:
     assert torch.equal(first, KeyQueue(4, 8).keys)
     lengths = KeyQueue(1000, 64).keys.norm(dim=1)
     assert abs(float(lengths.mean()) - 1) < 0.02
+
+
+def one_rank(rank: int, file: str, out: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    queue = KeyQueue(6, 2)
+    for own in STEPS:
+        enter(queue, *own[rank])
+    torch.save(queue.state_dict(), f"{out}{rank}")
+    dist.destroy_process_group()
+
+
+# what each of two processes lets in, step by step
+STEPS = [([1.0, 2.0], [3.0]), ([], [4.0, 5.0]), ([6.0], []), ([7.0, 8.0, 9.0], [10.0])]
+
+
+def test_two_processes_hold_the_queue_of_one_with_both_batches(tmp_path) -> None:
+    """Whatever the sizes of their batches: those of the first rank come first."""
+    context = multiprocessing.get_context("fork")
+    ranks = [
+        context.Process(target=one_rank, args=(rank, tmp_path / "store", str(tmp_path / "queue"))) for rank in range(2)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join(60)
+        assert process.exitcode == 0
+    alone = KeyQueue(6, 2)
+    for first, second in STEPS:
+        enter(alone, *first, *second)
+    for rank in range(2):
+        state = torch.load(tmp_path / f"queue{rank}")
+        assert all(torch.equal(values, state[key]) for key, values in alone.state_dict().items())
+    assert in_order(alone) == [5, 6, 7, 8, 9, 10]
