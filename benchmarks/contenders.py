@@ -128,8 +128,11 @@ class Fairseq(Contender):
                 cells += sample["net_input"]["src_tokens"].numel()
             else:  # one batch of a fine-tuning task, or one of each objective
                 batches = [sample] if "tokens" in sample else sample.values()
-                tokens += sum(batch["num_tokens"] for batch in batches)
-                cells += sum(batch["tokens"].numel() for batch in batches)
+                for batch in batches:
+                    # an objective of several views has the tokens of each under its name, and their number
+                    views = ["tokens"] if "tokens" in batch else ["query", "key"]
+                    tokens += sum(batch["num_tokens" if view == "tokens" else f"{view}_tokens"] for view in views)
+                    cells += sum(batch[view].numel() for view in views)
         return tokens, cells
 
 

@@ -5,10 +5,13 @@ Words are Zipfian, sentence lengths log-normal as SentencePiece pieces of web te
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
 import numpy as np
+
+from fairseq_xling_preprocess.wiki.entities import shards
 
 EOS, FIRST_WORD = 2, 4
 _MAGIC = b"MMIDIDX\x00\x00"
@@ -119,3 +122,43 @@ def merge_monolingual(data_bin: Path, folder: Path) -> Path:
     write_index(folder / "train", np.concatenate([lengths for _, lengths in corpora]))
     (folder / "dict.txt").write_bytes((data_bin / "dict.txt").read_bytes())
     return folder
+
+
+def write_knowledge(data_bin: Path, entities: int, vocabulary: int, max_tokens: int, seed: int = 1) -> None:
+    """Write ``wiki/``: articles of random words about so many entities in two languages, each longer than a window, a mention in each."""
+    rng = np.random.default_rng(seed)
+    folder, length, width = data_bin / "wiki", max_tokens + 50, max_tokens - shards.SPECIALS
+    lengths: dict[str, int] = {}
+    dtype = shards.token_dtype(vocabulary)
+    for language in ("aa", "bb"):
+        for split, count in (("train", entities), ("valid", 0)):
+            columns = {**shards.SPLIT_COLUMNS, "tokens": (dtype, ())}
+            with shards.ColumnsWriter(folder / language / split, columns) as writers:
+                writers["tokens"].append(rng.integers(FIRST_WORD, vocabulary - 1, count * length))
+                writers["offsets"].append(np.arange(count + 1) * length)
+                writers["page_ids"].append(np.arange(count))
+                writers["entities"].append(np.arange(count))
+                mentions = np.zeros(count, dtype=shards.MENTION)
+                mentions["window"], mentions["article"] = np.arange(count) * length, np.arange(count)
+                mentions["entity"] = rng.integers(0, entities, count)
+                mentions["length"], mentions["begin"], mentions["end"] = width, width // 2, width // 2 + 2
+                writers["mentions"].append(mentions)
+                writers["occurrence_offsets"].append(np.zeros(count + 1, dtype=np.int64))
+            lengths |= {f"{language}/{split}/{name}": size for name, size in writers.lengths.items()}
+    with shards.ColumnsWriter(folder, shards.COLUMNS) as writers:
+        descriptions = np.zeros(2 * entities, dtype=shards.DESCRIPTION)
+        descriptions["article"], descriptions["language"] = np.repeat(np.arange(entities), 2), np.tile([0, 1], entities)
+        writers["entities"].append(np.arange(1, entities + 1))
+        writers["descriptions"].append(descriptions)
+        writers["description_offsets"].append(2 * np.arange(entities + 1))
+        writers["group_offsets"].append([0])
+    (folder / shards.RELATIONS).write_text("", encoding="utf-8")
+    meta = {
+        "format": shards.FORMAT,
+        "dictionary": shards.file_sha256(data_bin / "dict.txt"),
+        "token_dtype": dtype.name,
+        "max_tokens": max_tokens,
+        "languages": ["aa", "bb"],
+        "lengths": {**lengths, **writers.lengths, "relations": 0},
+    }
+    (folder / shards.META).write_text(json.dumps(meta), encoding="utf-8")

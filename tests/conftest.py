@@ -77,10 +77,11 @@ def command(omp: dict[str, str]) -> Callable[..., Run]:
 
 @pytest.fixture
 def run_block(tmp_path: Path, command: Callable[..., Run]) -> Callable[[str], Run]:
-    """``run_block(commands)`` runs the bash commands of a page in ``tmp_path``, where ``examples`` is the repository's."""
+    """``run_block(commands)`` runs the bash commands of a page in ``tmp_path``, where ``examples`` and ``recipes`` are the repository's."""
 
     def run(block: str) -> Run:
-        (tmp_path / "examples").symlink_to(ROOT / "examples")
+        for name in ("examples", "recipes"):
+            (tmp_path / name).symlink_to(ROOT / name)
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         done = command("bash", "-euo", "pipefail", "-c", block, cwd=tmp_path, env={"PATH": path})
         assert done.returncode == 0, done.log[-4000:]

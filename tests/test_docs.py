@@ -59,7 +59,7 @@ def fields(*configs: type) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("names", "configs"),
     [
-        (("ernie-m.md", "weam.md"), (Pretraining, XlingModelConfig)),
+        (("ernie-m.md", "weam.md", "xlmk.md"), (Pretraining, XlingModelConfig)),
         (("retrieval.md",), (RetrievalTaskConfig,)),
         (("finetuning.md",), (QuestionAnsweringConfig, WarmupLinearConfig, LayerwiseAdamConfig)),
     ],
@@ -81,7 +81,7 @@ def test_options_of_training(names: tuple[str, ...], configs: tuple[type, ...]) 
 
 def test_no_other_options_of_pretraining() -> None:
     known = {f"--{name.replace('_', '-')}" for name in fields(Pretraining, XlingModelConfig)}
-    assert options(page("ernie-m.md") + page("weam.md")).keys() <= known
+    assert options(page("ernie-m.md") + page("weam.md") + page("xlmk.md")).keys() <= known
 
 
 @pytest.mark.parametrize(
@@ -149,3 +149,10 @@ def test_examples_of_the_data_stage(tmp_path: Path, run_block: Callable[[str], R
     tables = tmp_path / "out" / "docs"
     assert len(list((tables / "wiki" / "articles").glob("*.parquet"))) == 5
     assert (tables / "wikidata" / "triples" / "000.parquet").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_example_of_xlmk(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
+    run = run_block(commands(section(page("xlmk.md"), "Data and training"))[0])
+    assert "loss_object_entailment" in run.log
+    assert (tmp_path / "out" / "docs" / "xlmk" / "checkpoints" / "checkpoint_last.pt").stat().st_size > 0

@@ -49,6 +49,7 @@ class ExampleDataset:
         seed: seeds sampling, batching and ``build``.
         sizes: (N,) tokens of each example where ``build`` makes them longer than the source's items (BTMLM's placeholders).
         num_shards: the source is one of so many data-bins that take turns, one an epoch.
+        by_length: batches hold examples of similar length.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ExampleDataset:
         seed: tuple[int, ...],
         sizes: np.ndarray | None = None,
         num_shards: int = 1,
+        by_length: bool = True,
     ):
         self.source = source
         self.build = build
@@ -66,6 +68,7 @@ class ExampleDataset:
         self.seed = seed
         self.sizes = source.sizes if sizes is None else sizes
         self.num_shards = num_shards
+        self.by_length = by_length
 
     def example(self, item: int, epoch: int) -> Example:
         """Build one example; the same arguments always give the same example."""
@@ -117,19 +120,20 @@ class ExampleDataset:
     def batches(
         self, epoch: int, limits: Limits, passes: float = 1.0, part: tuple[float, float] = (0.0, 1.0)
     ) -> list[np.ndarray]:
-        """Group an epoch's items by similar length into batches of at most so many padded tokens, in random order.
+        """Group an epoch's items, by similar length unless told otherwise, into batches of at most so many padded tokens, in random order.
 
         ``passes`` and ``part`` are those of `epoch_items`.
         """
         items = self.epoch_items(epoch, passes, part)
         sizes = self.item_sizes(items)
-        order = np.argsort(sizes, kind="stable")
+        # two parts of an epoch are shuffled differently, the whole as ever
+        seed = (*self.seed, epoch) if part[0] == 0 else (*self.seed, epoch, int(part[0] * (1 << 20)))
+        rng = np.random.default_rng(seed)
+        order = np.argsort(sizes, kind="stable") if self.by_length else rng.permutation(len(sizes))
         items, sizes = items[order], sizes[order]
         del order
         batches = group(items, sizes, *limits) if len(items) else []
-        # two parts of an epoch are shuffled differently, the whole as ever
-        seed = (*self.seed, epoch) if part[0] == 0 else (*self.seed, epoch, int(part[0] * (1 << 20)))
-        np.random.default_rng(seed).shuffle(batches)
+        rng.shuffle(batches)
         return batches
 
 

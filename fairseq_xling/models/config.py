@@ -37,6 +37,7 @@ SHAPES = {
 }
 # aliases that name a paper's model; more come with their objectives
 ALIASES = {"camlm_base": "base", "btmlm_base": "base", "weam_base": "base"}
+ALIASES |= dict.fromkeys(("xlmk_base", "xlmk_entity_base", "object_entailment_base"), "base")
 # WEAM starts from mBERT (WEAM, §3.1), which has BERT's epsilon
 EPSILONS = {"weam_base": 1e-12}
 SHAPE_FIELDS = ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads")

@@ -129,6 +129,9 @@ class XlingModel(BaseFairseqModel):
         super().upgrade_state_dict_named(state_dict, name)
         rename_old_keys(state_dict)
         own = self.state_dict()
+        head: Any
+        for head_name, head in self.heads.items():
+            head.fit_state(state_dict, f"heads.{head_name}.")
         self._reset_buffers(state_dict)
         self._fit_tables(state_dict, own)
         unused = sorted({_head_of(key) for key in state_dict if key not in own})

@@ -31,6 +31,9 @@ class Objective(ABC):
     config: ClassVar[type[FairseqDataclass]] = FairseqDataclass
     """the options, a dataclass; objectives may share one"""
 
+    by_length: ClassVar[bool] = True
+    """whether a batch holds examples of similar length; else as they come"""
+
     def __init__(self, cfg: Any, data: DataBin):
         self.cfg = cfg
         self.data = data

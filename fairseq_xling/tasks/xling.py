@@ -151,7 +151,13 @@ class XlingTask(DataBinTask):
             if not sizes.any():
                 raise UserError(f"{self.data.shard(epoch)}: every '{split}' sentence of the objective {name} is empty")
             parts[name] = ExampleDataset(
-                source, objective.build, alpha, (self.cfg.seed, number), sizes, len(self.data.shards)
+                source,
+                objective.build,
+                alpha,
+                (self.cfg.seed, number),
+                sizes,
+                len(self.data.shards),
+                objective.by_length,
             )
         if not parts:
             raise UserError(

@@ -100,3 +100,10 @@ def test_wiki(tmp_path: Path) -> None:
     assert results["wikidata"]["mb_per_s"] > 0
     assert results["joins"][0]["memory_limit"] == "16GB"
     assert len(results["linearity"]) == 11
+
+
+@pytest.mark.slow
+def test_contrastive(tmp_path: Path) -> None:
+    results = run("contrastive.py", tmp_path / "out")
+    assert results["ratios"]["queue_step_overhead"] > 0
+    assert len({(measured["tokens"], measured["updates"]) for measured in results["runs"]}) == 1, "equal tokens"

@@ -14,11 +14,12 @@ from fairseq_xling.models import XlingModel
 from fairseq_xling.objectives import Objective
 from fairseq_xling.tasks import XlingTask
 from tests.helpers import make_model, make_task, small_data_bin, states_of
+from tests.knowledge import write_knowledge
 
 
 @pytest.fixture(scope="session")
 def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_data_bin(tmp_path_factory.mktemp("objectives"))
+    return write_knowledge(small_data_bin(tmp_path_factory.mktemp("objectives")))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ import fairseq_xling  # noqa: F401  (registers the tasks)
 from fairseq_xling.objectives import MIXES, OBJECTIVES
 
 from ..helpers import make_model, make_task, random_links, random_sentences, write_data_bin
+from ..knowledge import write_knowledge
 
 OPTIONS = """
     --arch xling_tiny --encoder-layers 1 --encoder-embed-dim 16 --encoder-ffn-embed-dim 32 --encoder-attention-heads 2
@@ -32,7 +33,7 @@ OPTIONS = """
 """
 
 # tasks whose mixes hold every objective, for what is tried with each
-TASKS = ("btmlm", "weam", "word_alignment")
+TASKS = ("btmlm", "weam", "word_alignment", "xlmk")
 assert {name for task in TASKS for name in MIXES[task]} == set(OBJECTIVES)
 
 
@@ -43,13 +44,14 @@ def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "de-en": (random_sentences(93, seed=10), random_sentences(93, seed=11)),
         "en-fr": (random_sentences(93, seed=12), random_sentences(93, seed=13)),
     }
-    return write_data_bin(
+    folder = write_data_bin(
         tmp_path_factory.mktemp("data-bin"),
         mono={language: random_sentences(62, seed=number) for number, language in enumerate(("de", "en", "fr"))},
         para=para,
         links={pair: random_links(*sides) for pair, sides in para.items()},
         splits=("train", "valid"),
     )
+    return write_knowledge(folder, copies=4, facts=[(r, d) for r in (0, 1) for d in range(1, 10)])
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +109,8 @@ def start(data_bin: Path, initial_model: Path) -> Start:
         words = [data_bin, "--task", task, "--criterion", task, *OPTIONS.split(), "--save-dir", save_dir, *options]
         if task == "word_alignment":
             words += ["--initial-model", initial_model]
+        if task == "xlmk":
+            words += ["--queue-size", 64]
         return launch(words, save_dir, prepare, environment)
 
     return run

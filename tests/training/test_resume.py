@@ -36,8 +36,19 @@ def trace(save_dir):
         ("weam", ()),
         ("weam", ("--fp16",)),
         ("word_alignment", ("--bf16",)),
+        ("xlmk", ()),
+        ("xlmk", ("--fp16",)),
     ],
-    ids=["btmlm fp32", "btmlm bf16", "btmlm fp16", "weam fp32", "weam fp16", "word_alignment bf16"],
+    ids=[
+        "btmlm fp32",
+        "btmlm bf16",
+        "btmlm fp16",
+        "weam fp32",
+        "weam fp16",
+        "word_alignment bf16",
+        "xlmk fp32",
+        "xlmk fp16",
+    ],
 )
 def test_a_killed_run_continues_bit_identically(start, train, tmp_path, task, precision):
     flags = (*precision, *SAVING, "--max-update", "45")
