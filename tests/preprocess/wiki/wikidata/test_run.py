@@ -243,16 +243,17 @@ def test_what_was_made_anew_and_interrupted_is_not_taken_as_done(
     paths = [dump(tmp_path / f"{name}.json", [linked(1), linked(n)]) for name, n in (("a", 2), ("b", 3))]
     convert(paths, tmp_path / "out")
     dump(tmp_path / "a.json", [linked(2)])
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        convert_one = run_module.convert_dump
+    convert_one = run_module.convert_dump
 
-        def interrupt(path: str, *args: Any) -> Any:
-            if path == paths[1]:
-                raise KeyboardInterrupt
-            return convert_one(path, *args)
+    def interrupt(path: str, *args: Any) -> Any:
+        if path == paths[1]:
+            raise KeyboardInterrupt
+        return convert_one(path, *args)
 
+    with monkeypatch.context() as patch:
         patch.setattr(run_module, "convert_dump", interrupt)
-        convert(paths, tmp_path / "out", resume=True)
+        with pytest.raises(KeyboardInterrupt):
+            convert(paths, tmp_path / "out", resume=True)
     convert(paths, tmp_path / "out", resume=True)
     assert [row[2] for row in rows(tmp_path / "out/sitelinks")] == ["Q2", "Q1", "Q3"]
 
