@@ -67,7 +67,7 @@ def test_a_dump_that_was_repaired_is_read_again(recipe: Callable[..., Run], tmp_
             dump.write_bytes(content)
         run = recipe("wiki.sh", out, DUMPS=dump, VOCAB_SIZE=500)
         assert run.returncode == 0, run.log
-        found.append((json.loads((shards / "results.json").read_text(encoding="utf-8"))["totals"]["articles"]))
+        found.append(json.loads((shards / "results.json").read_text(encoding="utf-8"))["totals"]["articles"])
         found.append((shards / "meta.json").stat().st_mtime_ns)
         assert ("a dump was damaged" in run.stderr) == (len(content) == 30_000)
     assert found[0] == found[2] < found[4] == 48
