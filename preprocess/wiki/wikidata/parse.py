@@ -76,7 +76,8 @@ class Parser:
                 entities = orjson.loads(line)
                 for entity in entities if isinstance(entities, list) else (entities,):
                     self._add(entity, known)
-                counts.update(self._counts)
+                for key, count in self._counts.items():
+                    counts[key] += count
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
                 not_json = isinstance(error, orjson.JSONDecodeError)
                 bad.append(BadLine(number, f"not JSON ({error})" if not_json else "not as Wikibase writes entities"))
