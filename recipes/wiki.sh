@@ -13,7 +13,7 @@
 # LANGUAGES  keep these, as en,de (default: the 100 largest)
 #
 # Result: OUT/wiki and OUT/wikidata (tables, with a report.md each), OUT/data-bin/wiki (shards, report.md, picture). An interrupted
-# run goes on where it was. Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
+# run goes on where it was; dumps that were damaged are read again once they are other files, and the shards made anew. Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -45,7 +45,8 @@ read -ra merged <<<"$REDIRECTS"
 set +o noglob
 prepare_out "$DUMPS $WIKIDATA $REDIRECTS $TRIPLES $VOCABULARY $LANGUAGES $VOCAB_SIZE $VOCAB_CHARACTERS $MAX_TOKENS"
 
-# tables FOLDER COMMAND...: xling into a folder that it goes on with; a damaged dump is told and does not stop the rest
+# tables FOLDER COMMAND...: xling into a folder that it goes on with. A damaged dump is told and does not stop the rest; the
+# next run calls the command again, which reads what has changed.
 tables() {
     local folder=$1 status=0
     shift
@@ -54,9 +55,9 @@ tables() {
     "$@" --out "$folder" --resume || status=$?
     if ((status == 3)); then
         echo "${0##*/}: a dump was damaged; going on with what came before the damage ($folder/report.md)" >&2
-    elif ((status)); then
-        exit "$status"
+        return 0
     fi
+    ((status == 0)) || exit "$status"
     touch "$folder/.done"
 }
 
@@ -77,11 +78,15 @@ else
 fi
 
 stage "mentions, descriptions, triples"
-[[ -e $DATA_BIN/wiki/meta.json ]] || {
+# what the shards were made of: the tables have changed since if one of them had been damaged and was read again
+made_of=$(cksum <"$OUT/wiki/results.json") made_of+=" $(cksum <"$OUT/wikidata/results.json")"
+[[ -e $DATA_BIN/wiki/meta.json && -e $OUT/.shards && $(<"$OUT/.shards") == "$made_of" ]] || {
     command=(xling entities --wiki "$OUT/wiki" --wikidata "$OUT/wikidata" --data "$DATA_BIN" --max-tokens "$MAX_TOKENS"
         --workers "$WORKERS" --memory-limit "$MEMORY_LIMIT")
+    if [[ -e $DATA_BIN/wiki/meta.json ]]; then command+=(--overwrite); fi
     if [[ $LANGUAGES ]]; then command+=(--languages "$LANGUAGES"); fi
     note "${command[@]}"
     "${command[@]}"
+    echo "$made_of" >"$OUT/.shards"
 }
 echo "$DATA_BIN/wiki/report.md"

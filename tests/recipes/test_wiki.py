@@ -55,3 +55,20 @@ def test_a_damaged_dump_and_a_vocabulary_of_ones_own(recipe: Callable[..., Run],
     assert meta["languages"] == ["en"]
     run = recipe("wiki.sh", tmp_path / "third", DATA_BIN=tmp_path)
     assert (run.returncode, run.stderr.strip()) == (2, f"wiki.sh: error: DATA_BIN={tmp_path}: has no dict.txt")
+
+
+def test_a_dump_that_was_repaired_is_read_again(recipe: Callable[..., Run], tmp_path: Path) -> None:
+    whole, dump, out = EXAMPLES / "wiki" / "en.xml", tmp_path / "en.xml", tmp_path / "out"
+    dump.write_bytes(whole.read_bytes()[:30_000])
+    shards = out / "data-bin" / "wiki"
+    found = []
+    for content in (dump.read_bytes(), dump.read_bytes(), whole.read_bytes()):
+        if content != dump.read_bytes():
+            dump.write_bytes(content)
+        run = recipe("wiki.sh", out, DUMPS=dump, VOCAB_SIZE=500)
+        assert run.returncode == 0, run.log
+        found.append(json.loads((shards / "results.json").read_text(encoding="utf-8"))["totals"]["articles"])
+        found.append((shards / "meta.json").stat().st_mtime_ns)
+        assert ("a dump was damaged" in run.stderr) == (len(content) == 30_000)
+    assert found[0] == found[2] < found[4] == 48
+    assert found[1] == found[3] < found[5]

@@ -76,7 +76,7 @@ Examples:
 @click.option("--master", metavar="URL", help="With --engine spark: the cluster.  [default: local[*]]")
 @click.option(
     "--memory-limit", default="4GB", show_default=True, metavar="SIZE",
-    help="Memory of the joins, as in 400MB; the rest is spilled to disk, beside --out.",
+    help="Memory of the joins, as in 400MB; the rest is spilled to disk, in --out.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: all cores]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result; other files in the folder stay.")
@@ -96,6 +96,8 @@ def entities(
         raise UserError(f"--master {master}: give --engine spark, too")
     if not re.fullmatch(r"[1-9]\d*[KMGT]i?B", memory_limit):
         raise UserError(f"--memory-limit {memory_limit}: expected a whole number and a unit, as in 400MB or 4GB")
+    if not 0 <= valid_share < 1:  # nan is neither below nor above, for click
+        raise UserError(f"--valid-share {valid_share}: expected a number from 0 to below 1")
     if importlib.util.find_spec("matplotlib") is None:
         raise UserError("the picture of the report needs matplotlib: pip install 'fairseq_xling[report]'")
     options = Options(

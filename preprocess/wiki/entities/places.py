@@ -112,7 +112,26 @@ def num_rows(files: list[Path]) -> int:
     return sum(pq.read_metadata(file).num_rows for file in files)
 
 
-def _read(file: Path, columns: list[str], row_group: int) -> Iterator[pa.RecordBatch]:
+def check_whole(files: list[Path]) -> None:
+    """Read all of some files. Raises UserError, naming the first that is damaged."""
+    for file in files:
+        for number in range(pq.read_metadata(file).num_row_groups):
+            for _ in _read(file, None, number):
+                pass
+
+
+def distinct(file: Path, column: str) -> set[str]:
+    """The values of a column. Raises UserError if the file is damaged."""
+    groups = range(pq.read_metadata(file).num_row_groups)
+    return {
+        value
+        for number in groups
+        for rows in _read(file, [column], number)
+        for value in pc.unique(rows[column]).drop_null().to_pylist()
+    }
+
+
+def _read(file: Path, columns: list[str] | None, row_group: int) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(file) as parquet:
             yield from parquet.iter_batches(_BATCH_ROWS, [row_group], columns, use_threads=False)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -29,7 +29,7 @@ from . import engines, shards
 from .contexts import Settings, encode_articles, read_articles, write_language
 from .dictionary import FIRST, read_dictionary
 from .knowledge import read_rows, write_knowledge
-from .places import num_rows, table_files, write_places
+from .places import check_whole, distinct, num_rows, table_files, write_places
 
 SQL = Path(__file__).with_name("joins.sql")
 # tables of each input folder; those that are not required count as empty
@@ -56,6 +56,8 @@ _PARAMETERS = pa.schema([("every_language", pa.bool_()), ("top_languages", pa.in
 _WANTED = pa.schema([("language", pa.string())])
 # what report.py adds to these
 REPORTS = ("report.md", "results.json", "entities.png")
+_NAMED = 20  # languages of a message
+WORK = ".entities."  # and the number of the process: the folder where it works, in that of the result
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ class Result:
 
 
 def valid_below(share: float) -> str:
-    """The MD5 digests (hexadecimal) below this are that share of all."""
-    return "g" if share >= 1 else f"{int(share * (1 << 128)):032x}"
+    """The MD5 digests (hexadecimal) below this are that share of all, from 0 to below 1."""
+    return f"{int(share * (1 << 128)):032x}"
 
 
 def build(options: Options) -> Result:
@@ -127,13 +129,13 @@ def build(options: Options) -> Result:
     }
     _check_out(options)
     made = not options.out.exists()
-    work = options.out / f".entities.{os.getpid()}"
+    work = options.out / f"{WORK}{os.getpid()}"
     try:
         try:
             with exit_on_sigterm():
                 work.mkdir(parents=True)
                 result = _build(options, files, numbers, work)
-                _install(work / "done", options.out)
+                _install(work / "done", options.out, result.languages)
         except BrokenProcessPool as error:
             raise UserError(
                 "a worker process was killed, most likely for want of memory: give --workers 1 or more memory"
@@ -166,6 +168,8 @@ def _build(options: Options, files: dict[str, list[Path]], numbers: dict[str, in
     if not languages:
         raise UserError(f"{options.wiki}: no article with text in the languages to keep")
     _check_out(options, languages)
+    if not any(kind == "descriptions" and reason == "kept" for kind, _, reason in counts):
+        raise UserError(f"no page of {options.wiki} has an item in {options.wikidata}: {_in_common(languages, files)}")
     lengths = write_knowledge(outputs, languages, done)
     entities = shards.map_column(done / "entities.npy", lengths["entities"])
     contexts = {}
@@ -179,6 +183,10 @@ def _build(options: Options, files: dict[str, list[Path]], numbers: dict[str, in
                 done, language, parts, settings.token_dtype, progress.update
             )
             lengths.update(split_lengths)
+    if not sum(counted["mentions"] for counted in contexts.values()):
+        raise UserError(
+            f"no link of {options.wiki} leads to a page that has an item in {options.wikidata}: {_in_common(languages, files)}"
+        )
     meta = {
         "format": shards.FORMAT,
         "dictionary": shards.file_sha256(options.dictionary),
@@ -194,6 +202,19 @@ def _build(options: Options, files: dict[str, list[Path]], numbers: dict[str, in
     return Result(counts, num_languages, contexts, languages, lengths, absent)
 
 
+def _in_common(languages: Sequence[str], files: dict[str, list[Path]]) -> str:
+    """Which languages articles and sitelinks have in common, for a message."""
+    linked = {name for file in files["sitelinks"] for name in distinct(file, "language")}
+    common = sorted(linked.intersection(languages))
+    if common:
+        return f"both have {','.join(common)}; are titles and dumps of the same wikis?"
+    return f"the articles are in {_some(languages)}, the sitelinks in {_some(sorted(linked))}; no language is in both"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ",".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])]) or "none"
+
+
 def _token_dtype(numbers: dict[str, int]) -> np.dtype[Any]:
     return shards.token_dtype(FIRST + len(numbers) + 1)  # <mask> is added by the task
 
@@ -202,7 +223,11 @@ def _token_dtype(numbers: dict[str, int]) -> np.dtype[Any]:
 
 
 def join(options: Options, files: dict[str, list[Path]], work: Path) -> dict[str, list[Path]]:
-    """The files of each of ``OUTPUTS``."""
+    """The files of each of ``OUTPUTS``.
+
+    Raises:
+        UserError: a file is damaged, or memory or disk do not suffice.
+    """
     spill = work / "spill"
     spill.mkdir()
     stored = work / "stored"
@@ -218,9 +243,12 @@ def join(options: Options, files: dict[str, list[Path]], work: Path) -> dict[str
             _write_table(files[name][0], schema, [list[Any]() for _ in schema])
     script = SQL.read_text(encoding="utf-8")
     outputs = {}
-    with contextlib.closing(
-        engines.make(options.engine, spill, options.memory_limit, options.workers, options.master)
-    ) as engine:
+    with (
+        _naming_damage(files),
+        contextlib.closing(
+            engines.make(options.engine, spill, options.memory_limit, options.workers, options.master)
+        ) as engine,
+    ):
         with steps("join", script.count("CREATE OR REPLACE") + len(OUTPUTS)) as progress:
             for name, found in files.items():
                 engine.read(name, found)
@@ -231,6 +259,19 @@ def join(options: Options, files: dict[str, list[Path]], work: Path) -> dict[str
                 progress.update()
     shutil.rmtree(stored)
     return outputs
+
+
+@contextlib.contextmanager
+def _naming_damage(files: dict[str, list[Path]]) -> Iterator[None]:
+    """Raise UserError for the damaged file, if there is one, instead of an exception of an engine, which may not name it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception:  # each engine has classes of its own
+        for name in TABLES:
+            check_whole(files[name])
+        raise
 
 
 def _write_table(path: Path, schema: pa.Schema, columns: list[list[Any]]) -> None:
@@ -244,10 +285,10 @@ def _write_table(path: Path, schema: pa.Schema, columns: list[list[Any]]) -> Non
 def _check_out(options: Options, languages: Sequence[str] = ()) -> None:
     """Raise UserError if a result is there and is not to be replaced, or something else is in the way."""
     out = options.out
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: is a file; name a folder")
     if options.overwrite:
+        _check_way(out, [*_former_languages(out), *languages])
         return
+    _check_way(out, languages)
     if (out / shards.META).exists():
         raise UserError(f"--out {out}: holds a result; give --overwrite to replace it, or another folder")
     for file in _files(out, languages):
@@ -258,14 +299,58 @@ def _check_out(options: Options, languages: Sequence[str] = ()) -> None:
             )
 
 
-def _install(done: Path, out: Path) -> None:
-    """Move what is finished to ``out``, ``meta.json`` last, in place of an earlier result; other files there stay."""
+def _check_way(out: Path, languages: Sequence[str]) -> None:
+    """Raise UserError if a file of a result could not be deleted or come to its place."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: is a file; name a folder")
+    files = [out / shards.META, *_files(out, languages)]
+    for file in files:
+        if file.is_dir():
+            raise UserError(f"{file}: in the way: a folder where a file belongs; move it, or name another --out")
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(out)}
+    for folder in sorted(folders):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UserError(f"{folder}: in the way: a file where a folder belongs; move it, or name another --out")
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write {folder}: permission denied")
+
+
+def _former_languages(out: Path) -> list[str]:
+    """The languages of the result in ``out``, if one is there.
+
+    Raises:
+        UserError: its ``meta.json`` is damaged, and other files are there, so that it is not known what is of the result.
+    """
+    if not (out / shards.META).exists():
+        return []
+    try:
+        return list(shards.read_meta(out)["languages"])
+    except UserError as error:
+        damage = error
+    languages = sorted(folder.name for folder in out.iterdir() if shards.LANGUAGE.fullmatch(folder.name))
+    ours = {out / shards.META, *_files(out, languages)}
+    for file in sorted(out.rglob("*")):
+        left = file.relative_to(out).parts[0].startswith(WORK)  # by a run that was killed
+        if not (file.is_dir() or file in ours or left):
+            raise UserError(
+                f"{damage}: and {file} is not of xling entities; move that file, or delete {out / shards.META}"
+            ) from None
+    return languages
+
+
+def _install(done: Path, out: Path, languages: Sequence[str]) -> None:
+    """Move what is finished to ``out``, ``meta.json`` last, in place of an earlier result; other files there stay.
+
+    Raises:
+        UserError: something is in the way; nothing was deleted or moved then.
+    """
+    former = _former_languages(out)
+    _check_way(out, [*former, *languages])
     if (out / shards.META).exists():
-        languages = shards.read_meta(out)["languages"]
         (out / shards.META).unlink()
-        for file in _files(out, languages):
+        for file in _files(out, former):
             file.unlink(missing_ok=True)
-        for language in languages:
+        for language in former:
             for folder in (*(out / language / split for split in shards.SPLITS), out / language):
                 with contextlib.suppress(OSError):  # if it holds something else
                     folder.rmdir()

@@ -240,16 +240,18 @@ def read_meta(folder: Path) -> dict[str, Any]:
     file = folder / META
     try:
         meta = json.loads(file.read_text(encoding="utf-8"))
-        version, languages = meta["format"], meta["languages"]
+        version, languages = meta["format"], [str(language) for language in meta["languages"]]
     except FileNotFoundError as error:
         raise UserError(f"{file}: no such file: {folder} holds no finished result of xling entities") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file}: not of xling entities, or damaged ({error}); run it again") from error
+        raise UserError(
+            f"{file}: not of xling entities, or damaged ({error}); run xling entities --overwrite again"
+        ) from error
     if version != FORMAT:
-        raise UserError(f"{file}: format {version}, this version reads {FORMAT}; run xling entities again")
+        raise UserError(f"{file}: format {version}, this version reads {FORMAT}; run xling entities --overwrite again")
     for language in languages:
         if not LANGUAGE.fullmatch(language):
-            raise UserError(f"{file}: {language!r} is no code of a language; run xling entities again")
+            raise UserError(f"{file}: {language!r} is no code of a language; run xling entities --overwrite again")
     return meta
 
 

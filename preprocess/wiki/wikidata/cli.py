@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .run import convert
 from .wikipedias import language_of
 
 DAMAGED = 3  # exit code
+_CODE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 
 
 @click.command(
@@ -65,6 +67,9 @@ def wikidata(
     sql = [_parse_table(text) for text in tables]
     if not dumps and not sql and not triples:
         raise UserError("nothing to read: give a JSON dump of Wikidata, tables with --sql, or --triples")
+    for code in label_languages:
+        if not _CODE.fullmatch(code):
+            raise UserError(f"--label-language {code!r}: expected a code of Wikidata's labels, as en or zh-hant")
     patterns = [*dumps, *redirects, *triples, *(pattern for _, pattern in sql)]
     with bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
         parts = convert(
@@ -81,10 +86,17 @@ def wikidata(
     write_report(Path(out), parts)
     counts = total(parts)
     for name in ("entities", "sitelinks", "triples"):
-        if found := counts.get(name):
-            click.echo(f"{name}: {found.total():,}")
+        if dumps or name in counts:
+            click.echo(f"{name}: {counts[name].total() if name in counts else 0:,}")
     if left_out := counts.get("left out"):
         click.echo(f"left out: {left_out.total():,}, see {Path(out) / 'report.md'}")
+    for part in parts:
+        for note in part.notes:
+            click.echo(f"{part.files[0][0]}: {note}", err=True)
+    found = {language for table in ("labels", "properties") for language in counts.get(table, ())}
+    for code in dict.fromkeys(label_languages):
+        if dumps and code not in found:
+            click.echo(f"warning: --label-language {code}: there is no label in it", err=True)
     damage = [message for part in parts for message in part.damage]
     for message in damage:
         click.echo(f"warning: {message}", err=True)

@@ -113,7 +113,7 @@ def convert_dump(
         The ``Seen.bits`` of what this dump added.
 
     Raises:
-        UserError: no line is an entity, or ``out`` cannot be written; no table appears then.
+        UserError: no line is an entity, there is none, or ``out`` cannot be written; no table appears then.
     """
     before = {name: numbers.bits.copy() for name, numbers in seen.items()}
     counts: Counts = Counter()
@@ -142,6 +142,8 @@ def convert_dump(
             raise UserError(
                 f"{path}: no line of it is an entity ({bad[0]}); a dump has one on each line, see jq -c '.[]'"
             )
+        if not (num_bad or batches.damage or any(counts.values())):
+            raise UserError(f"{path}: holds no entity; fetch it again, or leave it out")
     if last_bad == batches.num_lines and not batches.ended:
         batches.damage = f"cut off within line {last_bad}, byte {batches.num_bytes} of the text"
         num_bad, bad = num_bad - 1, bad[: num_bad - 1]

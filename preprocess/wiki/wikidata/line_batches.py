@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from ...errors import UserError
-from ...text import Advance, open_input
+from ...text import Advance, expand, open_input
+from ..dumps.decompress import DamagedError, compression, decompress_members, open_file
 
 BATCH_BYTES = 1 << 19
 MAX_LINE_BYTES = 1 << 26  # Wikidata's largest entities have about 4 MB
@@ -62,7 +64,35 @@ class LineBatches:
 
 
 def read_blocks(path: str, advance: Advance | None = None) -> Iterator[bytes]:
-    """The bytes of a plain or compressed file, in blocks as they come. Raises UserError, also after some blocks."""
-    with open_input(path, advance) as stream:
-        while block := stream.read1(BATCH_BYTES):  # type: ignore[attr-defined]  # read would lose what precedes the damage
-            yield block
+    """The bytes of a plain or compressed file, in blocks as they come, up to the damage if it is damaged.
+
+    Raises:
+        UserError: the file cannot be read; after everything before the damage.
+    """
+    done = 0
+    try:
+        with open_input(path, advance) as stream:
+            while block := stream.read1(BATCH_BYTES):  # type: ignore[attr-defined]  # read would lose more before damage
+                done += len(block)
+                yield block
+    except UserError:
+        kind = compression(path)
+        if not kind:
+            raise
+        # the fast reader loses what it had decompressed in the call that failed
+        try:
+            yield from decompress_members(lambda: open_file(path), kind, lambda size: None, done)
+        except DamagedError as error:
+            reason = error.damage.reason
+            raise UserError(f"{path}: cannot be read to its end, damaged or truncated? ({reason})") from None
+
+
+def expand_regular(pattern: str) -> list[str]:
+    """The files of a path or pattern, sorted. Raises UserError if there is none, or one cannot be read more than once."""
+    paths = expand(pattern)
+    for path in paths:
+        if os.path.isdir(path):
+            raise UserError(f"{path}: is a folder; give files, or a quoted pattern such as '{path}/*.gz'")
+        if not os.path.isfile(path):
+            raise UserError(f"{path}: not a regular file, and it is read more than once; write it to a file first")
+    return paths

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...errors import UserError
-from ...text import Advance, read_tsv, split_compression
+from ...text import Advance, read_lines, split_compression
 from .ids import is_item, items_of, number_of, numbers_of
 from .sql_dumps import SqlDump
+
+_SHAPE = "a line has a merged item, a tab and its target"
 
 
 class Merged:
@@ -71,11 +73,14 @@ def read_merged(paths: Sequence[str], advance: Advance | None = None) -> Merged:
     tables = {}
     for path in paths:
         if not split_compression(path)[0].endswith(".sql"):
-            for line, names in enumerate(read_tsv(path, (1, 2), advance), 1):
+            for number, line in enumerate(read_lines(path, advance), 1):
+                names = line.split("\t")
+                if len(names) != 2:
+                    raise UserError(f"{path}:{number}: {_SHAPE}, not {line[:60]!r}")
                 try:
                     source, target = map(number_of, names)
                 except ValueError as error:
-                    raise UserError(f"{path}:{line}: {error}; a line has a merged item, a tab and its target") from None
+                    raise UserError(f"{path}:{number}: {error}; {_SHAPE}") from None
                 sources.append(source)
                 targets.append(target)
             continue

@@ -31,7 +31,7 @@ _LETTERS = {"item": "Q", "property": "P"}  # of ids, by type of entity
 
 
 class BadLine(NamedTuple):
-    """A line of which nothing was taken; ``line`` counts from 0 in the text parsed."""
+    """A line of which nothing was taken or counted; ``line`` counts from 0 in the text parsed."""
 
     line: int
     reason: str
@@ -64,24 +64,31 @@ class Parser:
         known = {"Q": set(items), "P": set(properties)}
         self._new: dict[str, set[int]] = {"Q": set(), "P": set()}
         bad = []
+        counts, self._counts = self._counts, Counter()  # of all lines, of this line
         for number, line in enumerate(text.split(b"\n")):
             line = line.strip().rstrip(b",")
             if len(line) < 2:  # blank, or a bracket of the array
                 continue
+            self._counts.clear()
+            self._added: list[tuple[str, int]] = []
             lengths = [len(columns[0]) for columns in self._rows.values()]
             try:
                 entities = orjson.loads(line)
                 for entity in entities if isinstance(entities, list) else (entities,):
                     self._add(entity, known)
+                for key, count in self._counts.items():
+                    counts[key] += count
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
                 not_json = isinstance(error, orjson.JSONDecodeError)
                 bad.append(BadLine(number, f"not JSON ({error})" if not_json else "not as Wikibase writes entities"))
                 for columns, length in zip(self._rows.values(), lengths, strict=True):
                     for column in columns:
                         del column[length:]
+                for letter, added in self._added:
+                    self._new[letter].discard(added)
         tables = {name: batch(TABLES[name], columns) for name, columns in self._rows.items()}
         items_found, properties_found = (np.fromiter(self._new[letter], np.int32) for letter in "QP")
-        return Parsed(tables, items_found, properties_found, self._counts, bad)
+        return Parsed(tables, items_found, properties_found, counts, bad)
 
     def _add(self, entity: dict[str, Any], known: dict[str, set[int]]) -> None:
         name = entity.get("id")
@@ -102,6 +109,7 @@ class Parser:
             self._add_claims(name, entity.get("claims") or {})
         self._add_labels("labels" if letter == "Q" else "properties", name, entity.get("labels") or {})
         self._new[letter].add(number)
+        self._added.append((letter, number))
 
     def _add_sitelinks(self, item: str, sitelinks: dict[str, Any]) -> None:
         languages, titles, entities = self._rows["sitelinks"]
@@ -113,8 +121,12 @@ class Parser:
             if language is None:
                 self._counts["other sites", site] += 1
             else:
+                title = _text(link["title"])
+                if not title.strip():
+                    self._counts["left out", "sitelinks: without a title"] += 1
+                    continue
                 languages.append(language)
-                titles.append(_text(link["title"]))
+                titles.append(title)
                 entities.append(item)
         if not sitelinks:
             self._counts["items", "without sitelinks"] += 1

@@ -58,7 +58,7 @@ def _report(counts: dict[str, Counter[str]], parts: Sequence[Part]) -> str:
     lines += ["", "## Inputs", "", "| part | file | state |", "|---|---|---|"]
     for part in parts:
         for index, (path, *_) in enumerate(part.files):
-            state = "<br>".join(part.damage) or "read to its end"
+            state = "<br>".join([*(part.damage or ["read to its end"]), *part.notes])
             lines.append(f"| {part.name} | {path} | {state if index == 0 else ''} |")
     lines += _table("Left out", "what", counts.get("left out", Counter()))
     lines += _table("Sitelinks to other sites, left out", "site", counts.get("other sites", Counter()))

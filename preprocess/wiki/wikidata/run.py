@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import pyarrow as pa
 
 from ...alignment.shards import identity
 from ...errors import UserError
-from ...text import Advance, expand
+from ...text import Advance
 from ..schemas import MERGED, REDIRECTS
 from ..tables import open_table
 from . import triple_lists
 from .dump import check_beginning, convert_dump, open_pool
 from .ids import Seen, items_of
+from .line_batches import expand_regular
 from .merged import Merged, read_merged
 from .parse import TABLES
 from .parts import Part, Parts
@@ -43,7 +45,8 @@ def convert(
         sql: (language, file or pattern) of tables of Wikipedias; they add the sitelinks that the dumps do not have.
         redirects: files for ``read_merged``.
         triples: files for ``convert_lists``.
-        resume: go on with what an earlier run left; files that have not changed are not read again.
+        resume: go on with what an earlier run left; files that have not changed are not read again, unless they
+            come after one that has.
         advance: called with the number of bytes read.
 
     Returns:
@@ -52,10 +55,11 @@ def convert(
     Raises:
         UserError: for any wrong input. Parts that are done stay.
     """
-    paths = list(dict.fromkeys(os.path.realpath(path) for pattern in dumps for path in expand(pattern)))
-    tables = [(language, path) for language, pattern in sql for path in expand(pattern)]
-    redirects = [path for pattern in redirects for path in expand(pattern)]
-    lists = [path for pattern in triples for path in expand(pattern)]
+    paths = list(dict.fromkeys(os.path.realpath(path) for pattern in dumps for path in expand_regular(pattern)))
+    tables = [(language, path) for language, pattern in sql for path in expand_regular(pattern)]
+    redirects = [path for pattern in redirects for path in expand_regular(pattern)]
+    lists = [path for pattern in triples for path in expand_regular(pattern)]
+    triple_lists.check_lists(lists)
     for path in paths:
         check_beginning(path)
     if tables:
@@ -94,22 +98,45 @@ def _convert_dumps(
     workers: int,
     advance: Advance | None,
 ) -> None:
-    """Convert those that are not done."""
-    wanted = [path for path in paths if not parts.find([path])[1]]
-    seen = {"items": Seen(), "properties": Seen()}
-    anew = {parts.find([path])[0].name for path in wanted}
-    for part in parts.all():
-        if part.name not in anew:
-            for name, bits in parts.arrays(part).items():
-                seen[name].add_bits(bits)
+    """Convert those that are not done, and all that were converted after the first of these.
+
+    A later part has skipped what an earlier one had, so that it must be made anew with it.
+
+    Raises:
+        UserError: such a later one is not given, or a file is wrong.
+    """
+    paths = sorted(paths, key=lambda path: int(parts.find([path])[0].name))
+    num_done = sum(1 for _ in takewhile(lambda path: parts.find([path])[1], paths))
+    wanted = paths[num_done:]
     if not wanted:
         return
+    first = parts.find(wanted[:1])[0].name
+    notes = {path: _reasons(*parts.find([path]), first) for path in wanted}
+    later = [part for part in parts.all() if part.name.isdecimal() and int(part.name) >= int(first)]
+    for part in later:
+        if part.files[0][0] not in wanted:
+            raise UserError(
+                f"--out {parts.out}: {wanted[0]} is to be read anew, and {part.files[0][0]} was read after it and holds only "
+                "what was new then; give this one, too"
+            )
+    for part in later:
+        parts.forget(part.name)
     parts.forget(_SQL)  # it holds what the dumps do not have
+    seen = {"items": Seen(), "properties": Seen()}
+    for part in parts.all():
+        for name, bits in parts.arrays(part).items():
+            seen[name].add_bits(bits)
     with open_pool(label_languages, workers) as pool:
         for path in wanted:
             part, _ = parts.find([path])
+            part.notes = notes[path]
             added = convert_dump(path, parts.out, part, pool, seen, merged, advance)
             parts.save(part, **added)
+
+
+def _reasons(part: Part, done: bool, first: str) -> list[str]:
+    """Why a part is made anew; nothing if it was not there."""
+    return [f"made anew: part {first} was, and what that has is left out here"] if done else part.notes
 
 
 def _write_merged(parts: Parts, redirects: Sequence[str], merged: Merged) -> None:

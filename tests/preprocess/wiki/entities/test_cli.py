@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from fairseq_xling_preprocess import vocab
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki.entities.cli import entities
+from fairseq_xling_preprocess.wiki.entities.dictionary import read_dictionary
 from fairseq_xling_preprocess.wiki.entities.shards import open_shards
 from tests.preprocess.wiki.entities.world import write_world
 from tests.wordpieces import write_wordpieces
@@ -61,6 +62,7 @@ def test_wordpieces(tmp_path: Path) -> None:
         (("--memory-limit", "4"), "--memory-limit 4: expected a whole number and a unit"),
         (("--languages", "en,../de"), r"--languages en,\.\./de: '\.\./de' is no code"),
         (("--master", "local"), "--master local: give --engine spark"),
+        (("--valid-share", "nan"), "--valid-share nan: expected a number from 0 to below 1"),
         (("--lowercase",), "--lowercase is of --wordpiece"),
     ],
 )
@@ -72,3 +74,12 @@ def test_wrong_options(options: tuple[str, ...], message: str) -> None:
 def test_missing_vocabulary(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"dict\.txt: no such file or directory; xling vocab makes it"):
         run("--wiki", "w", "--wikidata", "d", "--data", tmp_path)
+
+
+@pytest.mark.parametrize("line", ["a 1", "<pad> 1"])
+def test_a_symbol_that_is_there_twice(tmp_path: Path, line: str) -> None:
+    (tmp_path / "dict.txt").write_text(f"a 3\nb 2\n{line}\n")
+    with pytest.raises(UserError, match=rf"dict\.txt:3: the symbol '{line[:-2]}' is there twice"):
+        read_dictionary(tmp_path / "dict.txt")
+    (tmp_path / "dict.txt").write_text(f"a 3\nb 2\n{line} #fairseq:overwrite\n")
+    assert read_dictionary(tmp_path / "dict.txt")[line[:-2]] == 6

@@ -209,6 +209,66 @@ def test_a_result_is_replaced_only_when_told(make: Build, tmp_path: Path) -> Non
     assert not list((tmp_path / "out").glob(".entities*"))
 
 
+@pytest.mark.parametrize("name", ["zh", "report.md/x", "triples.npy/x"])
+def test_what_is_in_the_way_leaves_the_old_result(make: Build, tmp_path: Path, vocabulary: Path, name: str) -> None:
+    make(languages=["en"])
+    out = tmp_path / "out"
+    in_the_way = out / name
+    if in_the_way.parent.is_file():
+        in_the_way.parent.unlink()
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("mine")
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    with pytest.raises(UserError, match=rf"{name.split('/')[0]}: in the way: a f"):
+        make(languages=["en", "zh"], overwrite=True)
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
+
+
+def test_a_result_with_a_damaged_meta_json_is_replaced(make: Build, tmp_path: Path) -> None:
+    make(languages=["de", "en"])
+    out = tmp_path / "out"
+    (out / "meta.json").write_text("{")
+    mine = out / "de" / "mine.txt"
+    mine.write_text("mine")
+    with pytest.raises(
+        UserError, match=r"meta.json: .*damaged .*/de/mine.txt is not of xling .* or delete .*meta.json"
+    ):
+        make(languages=["en"], overwrite=True)
+    assert len(list(out.iterdir())) == 11
+    mine.unlink()
+    make(languages=["en"], overwrite=True)
+    assert not (out / "de").exists()
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            {"sitelinks": [("no", "By", "Q1"), ("zu", "Town", "Q1")]},
+            "in de,en,zh, the sitelinks in no,zu; no language is in",
+        ),
+        ({"sitelinks": [("en", "Elsewhere", "Q1")]}, "^no page of .*both have en;"),
+        ({"anchors": []}, "^no link of .*both have de,en,zh;"),
+        ({"anchors": [("en", 3, 0, 3, "Owt", "Book", "Book", "")]}, "^no link of .*both have de,en,zh;"),
+    ],
+)
+def test_nothing_that_fits(make: Build, tmp_path: Path, tables: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make(tables)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_damaged_in_its_middle_is_named(make: Build, rebuild: Build, tmp_path: Path) -> None:
+    make()
+    file = tmp_path / "wiki" / "anchors" / "part.parquet"
+    content = bytearray(file.read_bytes())
+    content[4:300] = bytes(296)
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"anchors/part\.parquet: damaged in row group 0"):
+        rebuild(out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_others_put_there_is_in_the_way(make: Build, tmp_path: Path) -> None:
     report = tmp_path / "out" / "report.md"
     report.parent.mkdir()

@@ -44,6 +44,9 @@ def test_a_line_each(tmp_path: Path) -> None:
     assert merged.replace(pa.array(["Q20"]))[0].to_pylist() == ["Q22"]
     with pytest.raises(UserError, match=r"y.tsv:2: 'x' is no Q-id"):
         read_merged([write(tmp_path / "y.tsv", "Q20\tQ21\nQ1\tx\n")])
+    for line in ("Q1", "Q1\tQ2\tQ3"):
+        with pytest.raises(UserError, match=r"z.tsv:1: a line has a merged item, a tab and its target, not 'Q1"):
+            read_merged([write(tmp_path / "z.tsv", f"{line}\n")])
 
 
 def test_the_tables_of_wikidata(tmp_path: Path) -> None:

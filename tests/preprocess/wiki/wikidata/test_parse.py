@@ -166,3 +166,19 @@ def test_a_bad_line_is_named_and_leaves_nothing(line: str) -> None:
 def test_an_array_on_one_line() -> None:
     parsed = Parser(["en"]).parse(b'[{"id": "Q1"},{"id": "Q2"}]')
     assert parsed.items.tolist() == [1, 2]
+
+
+def test_nothing_of_a_bad_line_is_taken_or_counted() -> None:
+    commons = {"commonswiki": {"title": "X"}}
+    bad = [item("Q40", sitelinks=commons), item("Q41", sitelinks={**commons, "enwiki": {}})]
+    parsed = parse(bad, item("Q40", sitelinks={"enwiki": {"title": "Austria"}}))
+    assert rows(parsed, "sitelinks") == [("en", "Austria", "Q40")]
+    assert parsed.items.tolist() == [40]
+    assert [line.line for line in parsed.bad] == [0]
+    assert parsed.counts.keys() == {("labels: none", "en")}
+
+
+def test_a_sitelink_without_a_title_is_left_out() -> None:
+    parsed = parse(item("Q1", sitelinks={"enwiki": {"title": ""}, "dewiki": {"title": "X"}}))
+    assert rows(parsed, "sitelinks") == [("de", "X", "Q1")]
+    assert parsed.counts["left out", "sitelinks: without a title"] == 1

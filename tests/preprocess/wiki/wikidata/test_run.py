@@ -7,6 +7,8 @@ import errno
 import gzip
 import json
 import lzma
+import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from fairseq_xling_preprocess import cli
 from fairseq_xling_preprocess.errors import UserError
 from fairseq_xling_preprocess.wiki import schemas
 from fairseq_xling_preprocess.wiki.wikidata import line_batches
+from fairseq_xling_preprocess.wiki.wikidata import run as run_module
 from fairseq_xling_preprocess.wiki.wikidata.run import convert
 
 from .test_parse import item, statement
@@ -132,6 +135,18 @@ def test_what_comes_before_the_damage_stays(
     assert run(str(path), whole, "--out", str(out), "--resume") == 3
 
 
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_every_line_before_the_damage_is_taken(suffix: str, tmp_path: Path) -> None:
+    path = Path(dump(tmp_path / f"cut.json{suffix}", [linked(n, f"Q{n * n * 7919 % 10007}") for n in range(1, 6000)]))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 8])
+    decompressor = {".gz": zlib.decompressobj(31), ".bz2": bz2.BZ2Decompressor(), ".xz": lzma.LZMADecompressor()}[
+        suffix
+    ]
+    lines = decompressor.decompress(path.read_bytes()).count(b"\n")
+    (part,) = convert([str(path)], tmp_path / "out")
+    assert len(rows(tmp_path / "out/sitelinks")) == lines - 1 == part.counts["read"]["lines"] - 1
+
+
 def test_bad_lines_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(dump(tmp_path / "a.json", [linked(1), linked(2), linked(3)]))
     lines = path.read_text().split("\n")
@@ -154,6 +169,7 @@ def test_an_array_without_its_bracket_is_whole(tmp_path: Path) -> None:
         (b"", "the file is empty"),
         (b"<!DOCTYPE html>\n", r"not a JSON dump of Wikidata: it begins with b'<!DOCTYPE"),
         ('[\n{"id": "Q1"}\n]\n'.encode("utf-16"), r"in UTF-8"),
+        (b"[\n]\n", "a.json: holds no entity"),
         (json.dumps([linked(1)], indent=1).encode(), r"no line of it is an entity \(line 3: not JSON"),
     ],
 )
@@ -196,8 +212,62 @@ def test_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row[2] for row in rows(out / "sitelinks")] == ["Q1", "Q5", "Q2"]
     # a file that has changed is read anew, in its place
     dump(tmp_path / "1.json", [linked(1), linked(7), linked(2)])
-    convert([first, second], out, resume=True)
-    assert [row[2] for row in rows(out / "sitelinks")] == ["Q1", "Q7", "Q2"]
+    convert([second, first], out, resume=True)
+    parts = convert([second, first], out, resume=True)
+    assert [row[2] for row in rows(out / "sitelinks")] == ["Q1", "Q7", "Q2", "Q5"]
+    assert [part.notes for part in parts] == [[], []]  # of an earlier run
+
+
+def test_what_came_after_a_changed_file_is_made_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [dump(tmp_path / f"{name}.json", [linked(1), linked(n)]) for name, n in (("a", 2), ("b", 3), ("c", 4))]
+    out = str(tmp_path / "out")
+    assert run(*paths, "--out", out, "--workers", "1") == 0
+    dump(tmp_path / "b.json", [linked(3), linked(4)])
+    assert run(paths[1], "--out", out, "--workers", "1", "--resume") == 2
+    assert "b.json is to be read anew, and " in capsys.readouterr().err
+    assert len(rows(tmp_path / "out/sitelinks")) == 4
+    assert run(*paths[::-1], "--out", out, "--workers", "1", "--resume") == 0
+    assert [row[2] for row in rows(tmp_path / "out/sitelinks")] == ["Q1", "Q2", "Q3", "Q4"]
+    dump(tmp_path / "a.json", [linked(2)])
+    assert run(*paths, "--out", out, "--workers", "1", "--resume") == 0
+    assert [row[2] for row in rows(tmp_path / "out/sitelinks")] == ["Q2", "Q3", "Q4", "Q1"]
+    said = capsys.readouterr().err
+    assert "a.json: made anew: its input has changed" in said
+    assert "c.json: made anew: part 000 was" in said
+    assert "made anew: part 000 was" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+
+
+def test_what_was_made_anew_and_interrupted_is_not_taken_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [dump(tmp_path / f"{name}.json", [linked(1), linked(n)]) for name, n in (("a", 2), ("b", 3))]
+    convert(paths, tmp_path / "out")
+    dump(tmp_path / "a.json", [linked(2)])
+    convert_one = run_module.convert_dump
+
+    def interrupt(path: str, *args: Any) -> Any:
+        if path == paths[1]:
+            raise KeyboardInterrupt
+        return convert_one(path, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "convert_dump", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            convert(paths, tmp_path / "out", resume=True)
+    convert(paths, tmp_path / "out", resume=True)
+    assert [row[2] for row in rows(tmp_path / "out/sitelinks")] == ["Q2", "Q1", "Q3"]
+
+
+@pytest.mark.parametrize("name", ["triples/000.parquet", "parts/000.npz", "triples/lists.parquet"])
+def test_a_missing_file_is_made_anew(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.tsv").write_text("Q1\tP2\tQ3\n")
+    path = dump(tmp_path / "a.json", [linked(1, "Q2")])
+    args = [path, "--triples", str(tmp_path / "t.tsv"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert run(*args) == 0
+    (tmp_path / "out" / name).unlink()
+    assert run(*args, "--resume") == 0
+    assert rows(tmp_path / "out/triples") == [("Q1", "P1", "Q2"), ("Q1", "P2", "Q3")]
+    assert f"made anew: {tmp_path / 'out' / name} was missing" in capsys.readouterr().err
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,6 +296,7 @@ def test_the_files_of_others_stay(tmp_path: Path) -> None:
         ([], "nothing to read"),
         (["--sql", "en=x.sql"], "expected the database name of a Wikipedia"),
         (["--sql", "enwikivoyage=x.sql"], "expected the database name of a Wikipedia"),
+        (["--triples", "nix", "--label-language", ""], "--label-language '': expected a code"),
         (["nix.json"], "nix.json: no such file"),
     ],
 )
@@ -276,6 +347,33 @@ def test_triples_from_lists(tmp_path: Path) -> None:
     ]  # fmt: skip
     counts = {part.name: part.counts for part in parts}["lists"]
     assert counts == {"triples": {"P2": 3}, "merged items replaced": {"triples": 2}}
+
+
+@pytest.mark.parametrize("option", ["dumps", "sql", "redirects", "triples"])
+def test_no_regular_file(tmp_path: Path, option: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pipe: Any = str(tmp_path / "pipe")
+    given = {"dumps": [dump(tmp_path / "a.json", [linked(1)])]}
+    given[option] = [("en", pipe)] if option == "sql" else [pipe]
+    with pytest.raises(UserError, match="pipe: not a regular file"):
+        convert(out=tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_language_without_labels_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--label-language", "xx", "--label-language", "en", "--workers", "1", "--out", str(tmp_path / "out")]
+    assert run(dump(tmp_path / "a.json", [linked(1)]), *options) == 0
+    warnings = [line for line in capsys.readouterr().err.split("\n") if "warning" in line]
+    assert warnings == ["warning: --label-language xx: there is no label in it"]
+
+
+@pytest.mark.parametrize("line", ["Q1\tP2", "Q1\tP2\tQ3\tQ4"])
+def test_lists_are_checked_before_the_dumps_are_read(tmp_path: Path, line: str) -> None:
+    (tmp_path / "t.tsv").write_text(f"Q1\tP2\tQ3\n{line}\n")
+    path = dump(tmp_path / "a.json", [linked(1)])
+    with pytest.raises(UserError, match=r"t.tsv:2: Q1 P2.* is no triple; a line has an item, a property and"):
+        convert([path], tmp_path / "out", triples=[str(tmp_path / "t.tsv")])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_line_that_is_no_triple(tmp_path: Path) -> None:
