@@ -11,9 +11,9 @@ from ...errors import UserError
 from ...progress import bar
 from ...text import expand
 from ...workers import num_cores
+from ..wikipedias import language_of
 from .report import total, write_report
 from .run import convert
-from .wikipedias import language_of
 
 DAMAGED = 3  # exit code
 
