@@ -11,6 +11,7 @@ from ...errors import UserError
 from ...progress import bar
 from ...text import expand
 from ...workers import num_cores
+from ..tables import told_to_resume
 from ..wikipedias import language_of
 from .report import total, write_report
 from .run import convert
@@ -66,7 +67,7 @@ def wikidata(
     if not dumps and not sql and not triples:
         raise UserError("nothing to read: give a JSON dump of Wikidata, tables with --sql, or --triples")
     patterns = [*dumps, *redirects, *triples, *(pattern for _, pattern in sql)]
-    with bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
+    with told_to_resume(), bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
         parts = convert(
             dumps,
             out,
