@@ -13,10 +13,12 @@
 # LANGUAGES  keep these, as en,de (default: the 100 largest)
 #
 # Result: OUT/wiki and OUT/wikidata (tables, with a report.md each), OUT/data-bin/wiki (shards, report.md, picture). An interrupted
-# run goes on where it was. Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
+# run goes on where it was; after a damaged dump the next run reads the file if it is another, and makes the shards anew (not the vocabulary).
+# Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+if [[ ${1:-} == -* ]]; then die "usage: recipes/wiki.sh [OUT]; the settings are in its first lines"; fi
 OUT=${1:-$ROOT/out/wiki}
 EXAMPLES=$ROOT/examples/data
 DUMPS=${DUMPS:-$EXAMPLES/wiki/*.xml}
@@ -30,6 +32,7 @@ VOCAB_CHARACTERS=${VOCAB_CHARACTERS:-10000000}
 MAX_TOKENS=${MAX_TOKENS:-256}
 MEMORY_LIMIT=${MEMORY_LIMIT:-4GB}
 positive VOCAB_SIZE VOCAB_CHARACTERS MAX_TOKENS
+((MAX_TOKENS >= 3)) || die "MAX_TOKENS=$MAX_TOKENS: expected a number from 3 on"
 if [[ $VOCABULARY ]]; then
     for file in dict.txt sentencepiece.bpe.model; do
         [[ -f $VOCABULARY/$file ]] || die "DATA_BIN=$VOCABULARY: has no $file"
@@ -45,7 +48,8 @@ read -ra merged <<<"$REDIRECTS"
 set +o noglob
 prepare_out "$DUMPS $WIKIDATA $REDIRECTS $TRIPLES $VOCABULARY $LANGUAGES $VOCAB_SIZE $VOCAB_CHARACTERS $MAX_TOKENS"
 
-# tables FOLDER COMMAND...: xling into a folder that it goes on with; a damaged dump is told and does not stop the rest
+# tables FOLDER COMMAND...: xling into a folder that it goes on with. A damaged dump is told and does not stop the rest; the next
+# run looks whether the file was fetched again
 tables() {
     local folder=$1 status=0
     shift
@@ -56,8 +60,14 @@ tables() {
         echo "${0##*/}: a dump was damaged; going on with what came before the damage ($folder/report.md)" >&2
     elif ((status)); then
         exit "$status"
+    else
+        touch "$folder/.done"
     fi
-    touch "$folder/.done"
+}
+
+# is_older FOLDER FILE: the tables are complete, and the file was made after them
+is_older() {
+    [[ -e $1/.done && -e $2 && ! $1/.done -nt $2 ]]
 }
 
 stage "articles and links"
@@ -77,9 +87,10 @@ else
 fi
 
 stage "mentions, descriptions, triples"
-[[ -e $DATA_BIN/wiki/meta.json ]] || {
+meta=$DATA_BIN/wiki/meta.json
+is_older "$OUT/wiki" "$meta" && is_older "$OUT/wikidata" "$meta" || {
     command=(xling entities --wiki "$OUT/wiki" --wikidata "$OUT/wikidata" --data "$DATA_BIN" --max-tokens "$MAX_TOKENS"
-        --workers "$WORKERS" --memory-limit "$MEMORY_LIMIT")
+        --workers "$WORKERS" --memory-limit "$MEMORY_LIMIT" --overwrite)
     if [[ $LANGUAGES ]]; then command+=(--languages "$LANGUAGES"); fi
     note "${command[@]}"
     "${command[@]}"

@@ -94,7 +94,9 @@ def _extract(dumps: Sequence[Dump], folder: Path, workers: int, memory_limit: st
             ) from error
     for language in open_tasks:
         for path in missing_tables.get(language, ()):
-            finished[language][0]["notes"].append(f"{path}: was missing; the tables of {language} were made anew")
+            finished[language][0]["notes"].append(
+                f"{path.relative_to(folder)}: was missing; the tables of {language} were made anew"
+            )
     write_results(folder, finished)
     _clear(folder / WORK, tasks)
     return {language: finished[language] for language in tasks}
