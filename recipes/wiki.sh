@@ -18,7 +18,12 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-if [[ ${1:-} == -* ]]; then die "usage: recipes/wiki.sh [OUT]; the settings are in its first lines"; fi
+if [[ ${1:-} == -* ]]; then
+    usage="usage: recipes/wiki.sh [OUT]; the settings are in its first lines"
+    [[ $1 =~ ^(-h|--help)$ ]] || die "$1: $usage"
+    echo "$usage"
+    exit
+fi
 OUT=${1:-$ROOT/out/wiki}
 EXAMPLES=$ROOT/examples/data
 DUMPS=${DUMPS:-$EXAMPLES/wiki/*.xml}
