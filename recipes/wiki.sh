@@ -13,10 +13,17 @@
 # LANGUAGES  keep these, as en,de (default: the 100 largest)
 #
 # Result: OUT/wiki and OUT/wikidata (tables, with a report.md each), OUT/data-bin/wiki (shards, report.md, picture). An interrupted
-# run goes on where it was; dumps that were damaged are read again once they are other files, and the shards made anew. Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
+# run goes on where it was; after a damaged dump the next run reads the file if it is another, and makes the shards anew (not the vocabulary).
+# Hardware: any number of cores; seconds here, docs/scale.md for whole Wikipedias.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+if [[ ${1:-} == -* ]]; then
+    usage="usage: recipes/wiki.sh [OUT]; the settings are in its first lines"
+    [[ $1 =~ ^(-h|--help)$ ]] || die "$1: $usage"
+    echo "$usage"
+    exit
+fi
 OUT=${1:-$ROOT/out/wiki}
 EXAMPLES=$ROOT/examples/data
 DUMPS=${DUMPS:-$EXAMPLES/wiki/*.xml}
@@ -30,6 +37,7 @@ VOCAB_CHARACTERS=${VOCAB_CHARACTERS:-10000000}
 MAX_TOKENS=${MAX_TOKENS:-256}
 MEMORY_LIMIT=${MEMORY_LIMIT:-4GB}
 positive VOCAB_SIZE VOCAB_CHARACTERS MAX_TOKENS
+((MAX_TOKENS >= 3)) || die "MAX_TOKENS=$MAX_TOKENS: expected a number from 3 on"
 if [[ $VOCABULARY ]]; then
     for file in dict.txt sentencepiece.bpe.model; do
         [[ -f $VOCABULARY/$file ]] || die "DATA_BIN=$VOCABULARY: has no $file"

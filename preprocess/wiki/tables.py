@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,9 +80,27 @@ def open_table(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_B
             writer._writer.close()
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise UserError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        if (number := _error_number(error)) in UNWRITABLE:
+            raise UserError(f"cannot write {path}: {os.strerror(number).lower()}") from error
         raise
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _error_number(error: OSError) -> int:
+    """Its ``errno``, which pyarrow may have in the text only; else 0."""
+    found = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+    return error.errno or (int(found[1]) if found else 0)
+
+
+@contextlib.contextmanager
+def told_to_resume() -> Iterator[None]:
+    """For commands with ``--resume``: a UserError of the block that the disk is full says so."""
+    full = os.strerror(errno.ENOSPC).lower()
+    try:
+        yield
+    except UserError as error:
+        if full not in str(error).lower():
+            raise
+        raise UserError(f"{error}; make room, then give --resume to go on") from error

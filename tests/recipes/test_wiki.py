@@ -42,17 +42,24 @@ def test_a_damaged_dump_and_a_vocabulary_of_ones_own(recipe: Callable[..., Run],
     assert recipe("wiki.sh", first, DUMPS=EXAMPLES / "wiki" / "de.xml", VOCAB_SIZE=500).returncode == 0
     cut = tmp_path / "en.xml"
     cut.write_bytes((EXAMPLES / "wiki" / "en.xml").read_bytes()[:30_000])
-    run = recipe(
-        "wiki.sh",
-        tmp_path / "second",
-        DUMPS=f"{cut} {EXAMPLES}/wiki/d*.xml",
-        DATA_BIN=first / "data-bin",
-        LANGUAGES="en",
-    )
+    second = tmp_path / "second"
+    settings = {"DUMPS": f"{cut} {EXAMPLES}/wiki/d*.xml", "DATA_BIN": first / "data-bin", "LANGUAGES": "en"}
+    run = recipe("wiki.sh", second, **settings)
     assert run.returncode == 0, run.log
     assert "a dump was damaged" in run.stderr
-    meta = json.loads((tmp_path / "second" / "data-bin" / "wiki" / "meta.json").read_text(encoding="utf-8"))
+    meta = json.loads((second / "data-bin" / "wiki" / "meta.json").read_text(encoding="utf-8"))
     assert meta["languages"] == ["en"]
+    cut.write_bytes((EXAMPLES / "wiki" / "en.xml").read_bytes())  # fetched again
+    assert recipe("wiki.sh", second, **settings).returncode == 0
+    repaired = json.loads((second / "data-bin" / "wiki" / "meta.json").read_text(encoding="utf-8"))
+    assert repaired["lengths"] != meta["lengths"]
+    made = (second / "data-bin" / "wiki" / "meta.json").stat().st_mtime_ns
+    assert recipe("wiki.sh", second, **settings).returncode == 0
+    assert (second / "data-bin" / "wiki" / "meta.json").stat().st_mtime_ns == made
+    run = recipe("wiki.sh", tmp_path / "third", MAX_TOKENS=2)
+    assert (run.returncode, run.stderr.strip()) == (2, "wiki.sh: error: MAX_TOKENS=2: expected a number from 3 on")
+    run = recipe("wiki.sh", "--help")
+    assert (run.returncode, run.log.count("usage:"), run.stderr) == (0, 1, "")
     run = recipe("wiki.sh", tmp_path / "third", DATA_BIN=tmp_path)
     assert (run.returncode, run.stderr.strip()) == (2, f"wiki.sh: error: DATA_BIN={tmp_path}: has no dict.txt")
 

@@ -43,8 +43,8 @@ def wiki(dumps: Sequence[str], out: str, workers: int | None, memory_limit: str,
     links in it with their exact place, and redirects, as Parquet. A damaged dump gives what comes before the damage.
     """
     try:
-        from .report import PAGES_LEFT_OUT, REPORT, describe_damage, is_damaged
-        from .run import extract_dumps
+        from .report import PAGES_LEFT_OUT, REPORT, describe_damage, describe_repeated, is_damaged
+        from .run import extract_dumps, unfinished
     except ImportError as error:
         raise UserError(f"xling wiki needs {error.name}: pip install 'fairseq_xling[wiki]'") from error
     languages = extract_dumps(dumps, out, workers or num_cores(), memory_limit, resume)
@@ -60,7 +60,9 @@ def wiki(dumps: Sequence[str], out: str, workers: int | None, memory_limit: str,
         left_out += sum(counts[name] for name in PAGES_LEFT_OUT)
         for record in records:
             damaged |= is_damaged(record)
-            for line in describe_damage(record):
+            for line in (*describe_damage(record), *describe_repeated(record)):
                 click.echo(f"warning: {record['identity']['name']}: {line}", err=True)
     click.echo(f"{left_out:,} pages left out, see {Path(out) / REPORT}")
+    if rest := unfinished(out):
+        click.echo(f"unfinished: {', '.join(rest)}; give their dumps with --resume to go on", err=True)
     return DAMAGED if damaged else 0

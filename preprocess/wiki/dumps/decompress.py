@@ -15,6 +15,8 @@ from ...text import Advance
 
 BLOCK = 1 << 16  # bytes read at a time
 MAX_OUTPUT = 1 << 20  # bytes decompressed at a time, however well they are compressed
+_END_OF_STREAM = 0x177245385090  # of bz2
+_PADDED = ("gz", "xz")  # zeros may follow a member
 _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 
 
@@ -121,12 +123,28 @@ def decompress(path: str, kind: str, advance: Advance, threads: int = 1) -> Iter
 
 
 def indexed_bz2(file: str | IO[bytes], threads: int) -> Any:
-    """The reader of the package indexed_bzip2, faster than the standard library; None where it is not installed."""
+    """The reader of the package indexed_bzip2, faster than the standard library.
+
+    None where it is not installed, and for a file that is cut off or has bytes behind its last stream, of which it prints
+    a warning of its own.
+    """
+    if not _ends_stream(file):
+        return None
     try:
         from indexed_bzip2 import IndexedBzip2File
     except ImportError:
         return None
     return IndexedBzip2File(file, parallelization=threads)
+
+
+def _ends_stream(file: str | IO[bytes]) -> bool:
+    """Whether the last bits are the end of a bz2 stream: a mark of 48 bits, 32 of checksum, up to 7 to a whole byte."""
+    with open_file(file) if isinstance(file, str) else contextlib.nullcontext(file) as stream:
+        start = stream.tell()
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - 11))
+        last = int.from_bytes(stream.read(), "big")
+        stream.seek(start)
+    return any(last >> (32 + padding) & (1 << 48) - 1 == _END_OF_STREAM for padding in range(8))
 
 
 def is_whole(stream: Any, size: int) -> bool:
@@ -157,6 +175,14 @@ def decompress_members(
                 block = stream.read(1 if careful_from is not None and position >= careful_from else BLOCK)
                 if not block:
                     break
+                if kind in _PADDED and position == begun > 0:
+                    padding = len(block) - len(block.lstrip(b"\0"))
+                    position = begun = start = position + padding
+                    block = block[padding:]
+                    if careful_from is None:
+                        advance(padding)
+                    if not block:
+                        continue
             try:
                 output = member.decompress(block, MAX_OUTPUT)
             except Exception as error:  # each library has a class of its own

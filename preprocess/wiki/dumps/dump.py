@@ -10,16 +10,20 @@ from typing import Any
 
 from ...errors import UserError
 from ...text import expand
+from ..inputs import check_regular
+from ..wikipedias import canonical, language_of
 from ..wikitext.languages import CODES
 from ..wikitext.site import SiteInfo
 from .decompress import DamagedError, compression, decompress
-from .pages import PAGE, read_header
+from .pages import OTHER_PAGE, PAGE, check_beginning, read_header
 
 MAX_HEADER = 16 << 20  # bytes before the first page; a few KiB as a rule
 _CODE = re.compile(r"[a-z]{2,12}(?:-[a-z0-9]{1,12})*")
-_DATABASE = re.compile(r"([a-z][a-z0-9_]*)wiki(?:[-.]|$)")
-_OTHER_WIKIS = {"commons", "wikidata"}
-_RENAMED = {"be-x-old": "be-tarask"}  # the name of its database stayed
+_DATABASE = re.compile(r"[a-z][a-z0-9_]*wiki(?=[-.]|$)")
+_OTHER_PROJECT = re.compile(
+    r"(?:[a-z0-9_]*(?:wiktionary|wikibooks|wikiquote|wikisource|wikinews|wikiversity|wikivoyage|wikimedia|wikidata)"
+    r"|(?:commons|species|meta|wikidata|mediawiki|incubator|foundation|outreach|sources)wiki)(?=[-.]|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Dump:
     Attributes:
         language: code of Wikipedia; it is part of file names.
         compression: ``gz``, ``bz2``, ``xz``, ``zst`` or empty.
+        size, modified: of the file, before it was read.
         notes: what is odd with it, as sentences.
     """
 
@@ -36,6 +41,8 @@ class Dump:
     language: str
     compression: str
     info: SiteInfo
+    size: int
+    modified: int
     notes: tuple[str, ...] = ()
 
     @property
@@ -45,8 +52,7 @@ class Dump:
 
     def identity(self) -> dict[str, Any]:
         """What tells whether it is the same that was read before."""
-        status = os.stat(self.path)
-        return {"name": self.name, "size": status.st_size, "modified": status.st_mtime_ns, "language": self.language}
+        return {"name": self.name, "size": self.size, "modified": self.modified, "language": self.language}
 
 
 def open_dumps(arguments: Sequence[str]) -> list[Dump]:
@@ -72,7 +78,7 @@ def _split_code(argument: str) -> tuple[str | None, str]:
         raise UserError(
             f"{argument}: {code!r} is no code of a language; give CODE=DUMP as in de=dump.xml, or DUMP alone"
         )
-    return code, path
+    return canonical(code), path
 
 
 def inspect(path: str, code: str | None = None) -> Dump:
@@ -83,37 +89,38 @@ def inspect(path: str, code: str | None = None) -> Dump:
         code: its language, where the user names it; else the name of the file says it, or the header.
 
     Raises:
-        UserError: if it is no dump, or its language is not known.
+        UserError: if it is no dump, of another project than Wikipedia (and no code is given), or its language is not known.
     """
+    check_regular(path)
+    status = os.stat(path)
     kind = compression(path)
     info = read_header(_start(path, kind), path)
-    of_header = language_of_database(info.dbname) or info.language
-    language = code or language_of_name(os.path.basename(path)) or of_header
+    name = os.path.basename(path)
+    for says, text in (("its name", name), ("its header", info.dbname)):
+        if not code and (other := _OTHER_PROJECT.match(text)):
+            raise UserError(
+                f"{path}: {says} says {other[0]}, which is no Wikipedia; give CODE={path} to take it as one"
+            )
+    of_header = language_of(info.dbname) or ("" if info.dbname else canonical(info.language))
+    language = code or language_of_name(name) or of_header
     if not _CODE.fullmatch(language):
         raise UserError(
-            f"{path}: its language is not known ({language or 'neither its name nor its header tells'}); give CODE={path}"
+            f"{path}: its language is not known ({language or info.dbname or 'neither its name nor its header tells'}); give CODE={path}"
         )
     notes = []
-    if of_header and of_header != language:
+    if (of_header or info.dbname) and of_header != language:
         notes.append(f"its header says {info.dbname or info.language}, it is taken as {language}")
     if not info.namespaces:
         notes.append("it has no <siteinfo>: the usual rules for titles hold")
-    return Dump(path, language, kind, info, tuple(notes))
-
-
-def language_of_database(name: str) -> str:
-    """``be_x_oldwiki`` -> ``be-tarask``; empty for what is no name of a Wikipedia."""
-    match = _DATABASE.fullmatch(name)
-    code = match[1].replace("_", "-") if match else ""
-    return _RENAMED.get(code, code)
+    return Dump(path, language, kind, info, status.st_size, status.st_mtime_ns, tuple(notes))
 
 
 def language_of_name(name: str) -> str:
     """``enwiki-20240101-pages-articles.xml.bz2`` and ``en.xml.gz`` -> ``en``; empty for other names."""
-    if match := _DATABASE.match(name):
-        return language_of_database(match[0].rstrip("-."))
-    stem = name.partition(".")[0]
-    return stem if stem in CODES or stem in _OTHER_WIKIS else ""
+    if (match := _DATABASE.match(name)) and (language := language_of(match[0])):
+        return language
+    stem = canonical(name.partition(".")[0])
+    return stem if stem in CODES else ""
 
 
 def _start(path: str, kind: str) -> bytes:
@@ -126,10 +133,15 @@ def _start(path: str, kind: str) -> bytes:
             if (end := start.find(PAGE, searched)) >= 0:
                 return bytes(start[:end])
             if len(start) > MAX_HEADER:
+                check_beginning(bytes(start[:1000]), path)
                 raise UserError(
                     f"{path}: no page begins within its first {MAX_HEADER:,} bytes; is it a pages-articles dump?"
                 )
     except DamagedError as error:
         if not start:
             raise UserError(f"{path}: cannot be read at all ({error.damage.reason}); fetch it again") from None
+    if found := OTHER_PAGE.search(start):
+        raise UserError(
+            f"{path}: its pages begin with {found[0].decode()}, not {PAGE.decode()} as MediaWiki writes; rewrite it so"
+        )
     return bytes(start)

@@ -40,8 +40,11 @@ def read_record(task: Task) -> dict[str, Any] | None:
     path = task.folder / RECORD
     if not path.is_file():
         return None
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record if record["identity"] == task.dump.identity() else None
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return record if record["identity"] == task.dump.identity() else None
+    except (ValueError, TypeError, KeyError):  # damaged
+        return None
 
 
 def extract(tasks: Sequence[Task], pool: ProcessPoolExecutor, workers: int, advance: Advance) -> Iterator[Task]:
@@ -50,7 +53,6 @@ def extract(tasks: Sequence[Task], pool: ProcessPoolExecutor, workers: int, adva
     Rows come in the order of the dump, whatever the number of workers. ``advance`` is told of the bytes of the files.
     """
     for task, results in itertools.groupby(_results(tasks, pool, workers, advance), lambda result: result[0]):
-        identity = task.dump.identity()
         with contextlib.ExitStack() as stack:
             writers = {
                 name: stack.enter_context(open_table(task.folder / f"{name}.parquet", schema))
@@ -63,7 +65,9 @@ def extract(tasks: Sequence[Task], pool: ProcessPoolExecutor, workers: int, adva
                     advance(part.end - part.start)
             tables.end()
         with open_outputs([task.folder / RECORD]) as (stream,):
-            stream.write(json.dumps({"identity": identity, **tables.record()}, ensure_ascii=False, indent=1).encode())
+            stream.write(
+                json.dumps({"identity": task.dump.identity(), **tables.record()}, ensure_ascii=False, indent=1).encode()
+            )
         yield task
 
 
@@ -103,11 +107,13 @@ class _RawTables:
         self._damage: list[Damage] = []
         self._notes = list(dump.notes)
         self._rest: Rest | None = None  # between ranges
+        self._ends_damaged = False  # what was added last
 
     def add(self, part: Part | None, rows: Rows | None) -> None:
         """Write the rows of a part, or note what it says. Chunks come as their rows alone."""
         if isinstance(part, Damage):
             self._damage.append(part)
+            self._ends_damaged = True
         elif isinstance(part, Note):
             self._notes.append(part.text)
         elif rows and isinstance(part, Range):
@@ -118,6 +124,7 @@ class _RawTables:
     def _add_range(self, rows: Rows) -> None:
         rest = self._rest = self._rest or Rest()
         begin = rest.offset + len(rest.data)
+        self._ends_damaged = any((damage.offset or 0) >= rows.num_bytes for damage in rows.damage)
         for damage in rows.damage:
             self._damage.append(damage._replace(offset=begin + (damage.offset or 0)))
         for damage in rest.add(rows.head):
@@ -153,7 +160,7 @@ class _RawTables:
     def end(self) -> None:
         """Nothing follows."""
         if self._rest:
-            self._write_chunks(self._rest.end(self._dump.path, bool(self._damage)))
+            self._write_chunks(self._rest.end(self._dump.path, self._ends_damaged))
 
     def record(self) -> dict[str, Any]:
         """What was counted, for JSON."""

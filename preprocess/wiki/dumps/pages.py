@@ -14,9 +14,11 @@ from ...errors import UserError
 from ..wikitext.site import Namespace, SiteInfo
 
 PAGE, END_OF_PAGE = b"<page>", b"</page>"
+OTHER_PAGE = re.compile(rb"<(?:[\w.-]+:)?page(?:\s[^<>]{0,80})?>")  # well-formed, but not found
 _ROOT = b"<mediawiki>"
 _BLOCK = 1 << 14
 _HTML = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://([a-z-]+)\.(wiki[a-z]+|wiktionary)\.org/")
 _ERRORS = expat.errors.codes
 # what follows </mediawiki> where two dumps were joined
 _SECOND_DUMP = {
@@ -53,12 +55,7 @@ def read_header(start: bytes, path: str) -> SiteInfo:
     Raises:
         UserError: if it is no MediaWiki export, not UTF-8, or declares a document type.
     """
-    if not start.strip():
-        raise UserError(f"{path}: the file is empty")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
-        raise UserError(f"{path}: is UTF-16; convert the file, for example with iconv -f UTF-16 -t UTF-8")
-    if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
-        raise UserError(f"{path}: is an HTML page, not a dump; was the link to the dump followed?")
+    check_beginning(start, path)
     header = _Header(path)
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -74,8 +71,29 @@ def read_header(start: bytes, path: str) -> SiteInfo:
     if not header.is_export:
         raise UserError(f"{path}: is no MediaWiki export: it has no element <mediawiki>")
     return SiteInfo(
-        header.dbname.strip(), header.language, header.case.strip() or "first-letter", tuple(header.namespaces)
+        header.dbname.strip() or _database_of_address(header.base),
+        header.language,
+        header.case.strip() or "first-letter",
+        tuple(header.namespaces),
     )
+
+
+def check_beginning(start: bytes, path: str) -> None:
+    """Raise UserError if the first bytes are those of no XML in UTF-8."""
+    if not start.strip():
+        raise UserError(f"{path}: the file is empty")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start[:4]:
+        raise UserError(f"{path}: is UTF-16; convert the file, for example with iconv -f UTF-16 -t UTF-8")
+    if _HTML.match(start.removeprefix(b"\xef\xbb\xbf")):
+        raise UserError(f"{path}: is an HTML page, not a dump; was the link to the dump followed?")
+    if not (text := start.removeprefix(b"\xef\xbb\xbf").lstrip()).startswith(b"<"):
+        raise UserError(f"{path}: is no MediaWiki export: it begins with {text[:20]!r}, not with <")
+
+
+def _database_of_address(base: str) -> str:
+    """``http://en.wiktionary.org/wiki/Main_Page`` -> ``enwiktionary``, for old exports without ``<dbname>``."""
+    match = _ADDRESS.match(base.strip())
+    return match[1].replace("-", "_") + match[2].replace("wikipedia", "wiki") if match else ""
 
 
 def _local(name: str) -> str:
@@ -92,7 +110,7 @@ class _Header:
     def __init__(self, path: str) -> None:
         self.path = path
         self.is_export = False
-        self.language = self.dbname = self.case = ""
+        self.language = self.dbname = self.case = self.base = ""
         self.namespaces: list[Namespace] = []
         self._names: list[str] = []
         self._namespace: tuple[int, str] | None = None
@@ -133,6 +151,8 @@ class _Header:
             self._name += text
         elif self._names[1:] == ["siteinfo", "dbname"]:
             self.dbname += text
+        elif self._names[1:] == ["siteinfo", "base"]:
+            self.base += text
         elif self._names[1:] == ["siteinfo", "case"]:
             self.case += text
 

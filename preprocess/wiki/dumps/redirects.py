@@ -23,7 +23,8 @@ from ...errors import UserError
 from ..schemas import ANCHORS, ARTICLES, REDIRECTS
 from ..tables import open_table
 
-TEMPORARY = "redirects-"  # begin of the name of a folder
+_TEMPORARY = "redirects-"  # begin of the name of a folder
+OTHER_TITLE = "repeated.under another title"  # of the counts
 _BATCH = 1 << 14  # rows
 _ARTICLES_AT_A_TIME = 1 << 8
 
@@ -46,6 +47,12 @@ QUALIFY row_number() OVER (PARTITION BY title ORDER BY dump, is_redirect, "row")
 UNION
 SELECT dump, is_redirect, "row" FROM pages WHERE NOT is_redirect
 QUALIFY row_number() OVER (PARTITION BY page_id ORDER BY dump, "row") > 1
+"""
+# Articles whose number an article with another title has: of one wiki only those that were renamed between two dumps.
+_RENAMED = """
+CREATE TABLE renamed AS
+SELECT dump FROM pages WHERE NOT is_redirect
+QUALIFY title <> first_value(title) OVER (PARTITION BY page_id ORDER BY dump, "row")
 """
 _ARTICLES = """
 CREATE TABLE articles AS SELECT title FROM pages ANTI JOIN repeated USING (dump, is_redirect, "row") WHERE NOT is_redirect
@@ -82,18 +89,10 @@ ORDER BY file_row_number
 """
 
 
-def check_memory_limit(text: str) -> None:
-    """Raises UserError if it is no size for DuckDB."""
-    try:
-        duckdb.connect(config={"memory_limit": text}).close()
-    except duckdb.Error as error:
-        raise UserError(f"--memory-limit {text}: {_first_line(error)}; give a size as in 4GB") from error
-
-
 @contextlib.contextmanager
 def database(folder: Path, memory_limit: str, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database in a folder of its own within ``folder``, which is removed in the end."""
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
         config: dict[str, Any] = {
             "memory_limit": memory_limit,
             "threads": threads,
@@ -103,6 +102,17 @@ def database(folder: Path, memory_limit: str, threads: int) -> Iterator[duckdb.D
         with duckdb.connect(Path(temporary) / "database", config=config) as connection:
             connection.execute("SET enable_progress_bar = false")
             yield connection
+
+
+def clear_databases(folder: Path) -> None:
+    """Remove what killed runs left of ``database`` in ``folder``, by the names of the files; others stay."""
+    for temporary in folder.glob(f"{_TEMPORARY}*"):
+        for pattern in ("database", "database.wal", "duckdb_temp_*"):
+            for path in temporary.glob(pattern):
+                if path.is_file():
+                    path.unlink()
+        with contextlib.suppress(OSError):
+            temporary.rmdir()
 
 
 def resolve(
@@ -118,7 +128,7 @@ def resolve(
 
     Returns:
         For each dump the rows written (``articles``, ``anchors``, ``redirects``), pages that are dropped (``repeated``,
-        ``redirect in a loop``) with minus their ``characters``, and of the anchors how many are redirected, lead to no article
+        ``redirect in a loop``; of the first ``OTHER_TITLE``) with minus their ``characters``, and of the anchors how many are redirected, lead to no article
         in the dumps, or are dropped.
 
     Raises:
@@ -129,7 +139,7 @@ def resolve(
         for dump, files in enumerate(tables):
             connection.execute(_ADD_ARTICLES, {"dump": dump, "path": str(files["articles"])})
             connection.execute(_ADD_REDIRECTS, {"dump": dump, "path": str(files["redirects"])})
-        for statement in (_REPEATED, _ARTICLES, _CHAINS):
+        for statement in (_REPEATED, _RENAMED, _ARTICLES, _CHAINS):
             connection.execute(statement)
         _follow_chains(connection)
         counts = []
@@ -137,6 +147,7 @@ def resolve(
             count = _write_anchors(connection, language, dump, files["anchors"], paths["anchors"])
             count.update(_write_redirects(connection, language, dump, paths["redirects"]))
             count.update(_write_articles(connection, dump, files["articles"], paths["articles"]))
+            count[OTHER_TITLE] = _number(connection, "SELECT count(*) FROM renamed WHERE dump = $dump", dump=dump)
             counts.append(count)
         return counts
     except duckdb.OutOfMemoryException as error:
@@ -152,9 +163,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> int:
-    row = connection.execute(query, values).fetchone()
-    assert row is not None
-    return int(row[0])
+    ((number,),) = connection.execute(query, values).fetchall()
+    return int(number)
 
 
 def _follow_chains(connection: duckdb.DuckDBPyConnection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import UserError
 from ...text import open_outputs
 from .articles import LEFT_OUT
+from .redirects import OTHER_TITLE
 
 COMMAND = "xling wiki"
 RESULTS, REPORT = "results.json", "report.md"
@@ -64,6 +65,15 @@ def describe_damage(dump: dict[str, Any]) -> Iterable[str]:
         yield f"{more:,} more damaged pages are left out"
 
 
+def describe_repeated(dump: dict[str, Any]) -> Iterable[str]:
+    """A line if pages are left out because of their number alone."""
+    if number := dump["counts"].get(OTHER_TITLE):
+        yield (
+            f"{number:,} articles are left out as repeated that have the number of another title: is it another wiki than the "
+            "other dumps of its language? (a page that was renamed between two dumps is one, too)"
+        )
+
+
 def _report(dumps: Sequence[dict[str, Any]]) -> str:
     lines = ["# Articles and anchors of Wikipedia dumps", ""]
     columns = ("pages", "articles", "redirects", "anchors", "characters")
@@ -82,7 +92,11 @@ def _report(dumps: Sequence[dict[str, Any]]) -> str:
         "",
     ]
     lines += _table(dumps, {name.partition(".")[2]: name for name in ANCHORS})
-    for heading, describe in (("Damage", describe_damage), ("Notes", lambda dump: dump["notes"])):
+    for heading, describe in (
+        ("Damage", describe_damage),
+        ("Warnings", describe_repeated),
+        ("Notes", lambda dump: dump["notes"]),
+    ):
         found = [
             f"- `{_name(dump)}` ({dump['identity']['language']}): {line}" for dump in dumps for line in describe(dump)
         ]
@@ -98,9 +112,9 @@ def _name(dump: dict[str, Any]) -> str:
 
 
 def _table(dumps: Sequence[dict[str, Any]], columns: dict[str, str]) -> list[str]:
-    """Columns that are 0 everywhere are left out; the last line is the sum."""
+    """Columns that are 0 everywhere are left out, but for the pages; the last line is the sum."""
     totals = {name: sum(dump["counts"].get(key, 0) for dump in dumps) for name, key in columns.items()}
-    shown = {name: key for name, key in columns.items() if totals[name]}
+    shown = {name: key for name, key in columns.items() if totals[name] or name == "pages"}
     lines = [f"| dump | language | {' | '.join(shown)} |", f"|---|---|{'---:|' * len(shown)}"] if shown else ["none"]
     for dump in dumps if shown else ():
         cells = [f"{dump['counts'].get(key, 0):,}" for key in shown.values()]

@@ -6,10 +6,9 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,14 @@ from typing import Any
 from ...errors import UserError
 from ...progress import bar
 from ...workers import process_pool
+from ..inputs import check_memory_limit
+from ..lock import hold
+from ..tables import told_to_resume
 from .articles import TABLES
 from .dump import Dump, open_dumps
 from .extract import RECORD, Task, extract, read_record
-from .redirects import TEMPORARY, check_memory_limit, database, resolve
-from .report import COMMAND, Languages, read_results, write_results
+from .redirects import clear_databases, database, resolve
+from .report import COMMAND, REPORT, Languages, read_results, write_results
 
 WORK = "work"
 
@@ -42,24 +44,40 @@ def extract_dumps(
         For each language of the dumps what was counted in each.
 
     Raises:
-        UserError: if a file is no dump, ``out`` holds something else, or cannot be written.
+        UserError: if a file is no dump, ``out`` holds something else, cannot be written, or another run is there.
     """
     check_memory_limit(memory_limit)
     dumps = open_dumps(arguments)
     folder = Path(out)
-    finished = _read_folder(folder, resume)
-    tasks = _tasks(dumps, folder)
-    open_tasks = {
-        language: group for language, group in tasks.items() if not _is_finished(group, finished.get(language, []))
-    }
-    _check_in_the_way(folder, open_tasks, finished)
+    _read_folder(folder, resume)
     try:
-        (folder / WORK).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: cannot be made ({(error.strerror or str(error)).lower()})") from error
+    with hold(folder), told_to_resume():
+        return _extract(dumps, folder, workers, memory_limit, resume)
+
+
+def unfinished(out: str) -> list[str]:
+    """The languages of which ``out`` holds dumps that were read, or begun, and no tables yet."""
+    names = [folder.name for folder in _listed(Path(out, WORK)) if _is_task(folder)]
+    return sorted({name.rpartition("-")[0] for name in names})
+
+
+def _extract(dumps: Sequence[Dump], folder: Path, workers: int, memory_limit: str, resume: bool) -> Languages:
+    finished = _read_folder(folder, resume)
+    tasks = _tasks(dumps, folder)
+    missing_tables = {language: _missing_tables(folder, records) for language, records in finished.items()}
+    open_tasks = {
+        language: group
+        for language, group in tasks.items()
+        if missing_tables.get(language) or not _is_finished(group, finished.get(language, []))
+    }
+    _check_in_the_way(folder, open_tasks, finished)
+    (folder / WORK).mkdir(exist_ok=True)
     with bar("wiki", [dump.path for dump in dumps]) as progress, process_pool(workers, _start_worker) as pool:
         pool.submit(int).result()  # workers start now, before a library has threads of its own
-        unread = [task for group in open_tasks.values() for task in group if read_record(task) is None]
+        unread = [task for group in open_tasks.values() for task in group if not _is_read(folder, task)]
         progress.update(progress.total - sum(os.path.getsize(task.dump.path) for task in unread))
         missing = {language: sum(task in unread for task in group) for language, group in open_tasks.items()}
         ready = [language for language, count in missing.items() if not count]
@@ -74,8 +92,13 @@ def extract_dumps(
             raise UserError(
                 "a worker process was killed, most likely for want of memory; give fewer --workers, and --resume to go on"
             ) from error
+    for language in open_tasks:
+        for path in missing_tables.get(language, ()):
+            finished[language][0]["notes"].append(
+                f"{path.relative_to(folder)}: was missing; the tables of {language} were made anew"
+            )
     write_results(folder, finished)
-    _clear(folder / WORK)
+    _clear(folder / WORK, tasks)
     return {language: finished[language] for language in tasks}
 
 
@@ -86,6 +109,8 @@ def _start_worker() -> None:
 def _read_folder(folder: Path, resume: bool) -> Languages:
     """The languages that an earlier run finished there."""
     finished = read_results(folder)
+    if finished is None and (folder / REPORT).exists():  # ours come together
+        raise UserError(f"{folder / REPORT}: in the way, and not of {COMMAND}; move it, or take another --out")
     if not resume and (finished is not None or any(map(_is_task, _listed(folder / WORK)))):
         raise UserError(
             f"--out {folder}: holds the tables of an earlier run; give --resume to go on, or another folder"
@@ -118,7 +143,28 @@ def _is_finished(tasks: Sequence[Task], records: Sequence[Mapping[str, Any]]) ->
     return [record["identity"] for record in records] == [task.dump.identity() for task in tasks]
 
 
+def _missing_tables(folder: Path, records: Sequence[Mapping[str, Any]]) -> list[Path]:
+    paths = [path for record in records for path in _outputs(folder, record["files"]).values()]
+    return [path for path in paths if not path.is_file()]
+
+
+def _is_read(folder: Path, task: Task) -> bool:
+    """Whether the raw tables of a dump are all there, and it is still the same."""
+    if read_record(task) is None:
+        return False
+    moved = _outputs(folder, task.folder.name)
+    return all(
+        (task.folder / f"{table}.parquet").is_file() or (table == "articles" and moved[table].is_file())
+        for table in TABLES
+    )
+
+
 def _check_in_the_way(folder: Path, tasks: Mapping[str, Sequence[Task]], finished: Languages) -> None:
+    for name in (WORK, *TABLES):
+        if (folder / name).exists() and not (folder / name).is_dir():
+            raise UserError(
+                f"{folder / name}: in the way: a file where a folder belongs; move it, or take another --out"
+            )
     for language, group in tasks.items():
         for task in group:
             for path in _outputs(folder, task.folder.name).values():
@@ -177,12 +223,11 @@ def _clear_task(folder: Path) -> None:
         folder.rmdir()
 
 
-def _clear(work: Path) -> None:
-    """Remove what was made there, by killed runs too, and the folder unless something else is in it."""
+def _clear(work: Path, languages: Iterable[str]) -> None:
+    """Remove what was made there for these languages, by killed runs too, and the folder unless something else is in it."""
     for folder in _listed(work):
-        if _is_task(folder):
+        if _is_task(folder) and folder.name.rpartition("-")[0] in languages:
             _clear_task(folder)
-        elif folder.name.startswith(TEMPORARY):
-            shutil.rmtree(folder, ignore_errors=True)
+    clear_databases(work)
     with contextlib.suppress(OSError):
         work.rmdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from ...commands import num_cores
 from ...encode import UNKNOWN_LIMIT
 from ...errors import UserError
 from ...wordpiece import WordPieceFiles
+from ..inputs import check_memory_limit
 from .engines import ENGINES
 from .report import summarize, write_report
 from .run import Options, build
@@ -94,8 +94,7 @@ def entities(
         raise UserError("--lowercase is of --wordpiece: leave it out")
     if master and engine != "spark":
         raise UserError(f"--master {master}: give --engine spark, too")
-    if not re.fullmatch(r"[1-9]\d*[KMGT]i?B", memory_limit):
-        raise UserError(f"--memory-limit {memory_limit}: expected a whole number and a unit, as in 400MB or 4GB")
+    check_memory_limit(memory_limit)
     if not 0 <= valid_share < 1:  # nan is neither below nor above, for click
         raise UserError(f"--valid-share {valid_share}: expected a number from 0 to below 1")
     if importlib.util.find_spec("matplotlib") is None:

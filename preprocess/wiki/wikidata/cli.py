@@ -12,9 +12,10 @@ from ...errors import UserError
 from ...progress import bar
 from ...text import expand
 from ...workers import num_cores
+from ..tables import told_to_resume
+from ..wikipedias import language_of
 from .report import total, write_report
 from .run import convert
-from .wikipedias import language_of
 
 DAMAGED = 3  # exit code
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+)*")
@@ -71,7 +72,7 @@ def wikidata(
         if not _CODE.fullmatch(code):
             raise UserError(f"--label-language {code!r}: expected a code of Wikidata's labels, as en or zh-hant")
     patterns = [*dumps, *redirects, *triples, *(pattern for _, pattern in sql)]
-    with bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
+    with told_to_resume(), bar("wikidata", [path for pattern in patterns for path in expand(pattern)]) as progress:
         parts = convert(
             dumps,
             out,

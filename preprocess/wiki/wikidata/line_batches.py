@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from ...errors import UserError
-from ...text import Advance, expand, open_input
+from ...text import Advance, open_input
 from ..dumps.decompress import DamagedError, compression, decompress_members, open_file
 
 BATCH_BYTES = 1 << 19
@@ -85,14 +84,3 @@ def read_blocks(path: str, advance: Advance | None = None) -> Iterator[bytes]:
         except DamagedError as error:
             reason = error.damage.reason
             raise UserError(f"{path}: cannot be read to its end, damaged or truncated? ({reason})") from None
-
-
-def expand_regular(pattern: str) -> list[str]:
-    """The files of a path or pattern, sorted. Raises UserError if there is none, or one cannot be read more than once."""
-    paths = expand(pattern)
-    for path in paths:
-        if os.path.isdir(path):
-            raise UserError(f"{path}: is a folder; give files, or a quoted pattern such as '{path}/*.gz'")
-        if not os.path.isfile(path):
-            raise UserError(f"{path}: not a regular file, and it is read more than once; write it to a file first")
-    return paths

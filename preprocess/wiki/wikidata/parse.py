@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from ..schemas import LABELS, PROPERTIES, SITELINKS, TRIPLES
 from ..tables import batch
+from ..wikipedias import language_of
 from .ids import is_item, is_property, number_of
-from .wikipedias import language_of
 
 TABLES = {"sitelinks": SITELINKS, "triples": TRIPLES, "labels": LABELS, "properties": PROPERTIES}
 ANY_LANGUAGE = "mul"  # the label for all languages that have none of their own

@@ -12,12 +12,12 @@ import pyarrow as pa
 from ...alignment.shards import identity
 from ...errors import UserError
 from ...text import Advance
+from ..inputs import expand_regular
 from ..schemas import MERGED, REDIRECTS
 from ..tables import open_table
 from . import triple_lists
 from .dump import check_beginning, convert_dump, open_pool
 from .ids import Seen, items_of
-from .line_batches import expand_regular
 from .merged import Merged, read_merged
 from .parse import TABLES
 from .parts import Part, Parts

@@ -18,12 +18,12 @@ from ...errors import UserError
 from ...text import Advance
 from ..schemas import REDIRECTS, SITELINKS
 from ..tables import TableWriter, batch, open_table
+from ..wikipedias import language_of
 from .ids import is_item
 from .merged import Merged
 from .parse import Counts
 from .parts import Part, nested
 from .sql_dumps import SqlDump
-from .wikipedias import language_of
 
 MEMORY_LIMIT, THREADS = "2GB", 4  # of the joins; what does not fit goes to the disk of the results
 _BATCH_ROWS = 1 << 16

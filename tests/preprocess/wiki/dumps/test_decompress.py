@@ -94,3 +94,23 @@ def test_a_corrupt_block_of_bz2_costs_nothing_before_it(tmp_path: Path) -> None:
     )  # of the block itself some may come before its checksum is found wrong
     assert damage.offset == len(output)
     assert len(packed) // 2 < damage.position < len(packed) // 2 + 50_000
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz"])
+def test_zeros_behind_a_member_are_no_damage(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    packed = COMPRESS[kind](DATA[:5000]) + bytes(200_000) + COMPRESS[kind](DATA[5000:]) + bytes(4)
+    path.write_bytes(packed)
+    assert read(path) == (DATA, None, len(packed))
+
+
+@pytest.mark.usefixtures("library")
+def test_bytes_behind_bz2_are_damage_and_no_library_prints(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x"
+    packed = bz2.compress(DATA)
+    path.write_bytes(packed + b"garbage")
+    output, damage, _ = read(path)
+    assert output == DATA
+    assert damage
+    assert damage.offset == len(DATA)
+    assert capfd.readouterr() == ("", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ def write(path: Path, data: bytes | None = None) -> str:
         ("be_x_oldwiki-20240101.xml", "be-tarask"),
         ("simplewiki.xml.gz", "simple"),
         ("sw.xml", "sw"),
-        ("wikidata.xml.bz2", "wikidata"),
+        ("wikidata.xml.bz2", ""),
+        ("nb.xml", "no"),
+        ("mini_wiki.xml", ""),
         ("dump.xml", ""),
         ("enwiktionary-20240101-pages-articles.xml.bz2", ""),
     ],
@@ -56,7 +59,7 @@ def test_compression_is_known_by_content(tmp_path: Path) -> None:
     ("argument", "message"),
     [
         ("{d}/nowhere.xml", "nowhere.xml: no such file"),
-        ("{d}", "is a directory"),
+        ("{d}", "is a folder; give files"),
         ("../x={d}/en.xml", r"'\.\./x' is no code of a language; give CODE=DUMP"),
         ("{d}/half.gz", r"half\.gz: cannot be read at all \(the file ends before its compressed data do\)"),
         ("{d}/none.xml", "its language is not known .* give CODE="),
@@ -75,3 +78,54 @@ def test_a_header_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("fairseq_xling_preprocess.wiki.dumps.dump.MAX_HEADER", 1 << 20)
     with pytest.raises(UserError, match="no page begins within its first 1,048,576 bytes"):
         inspect(write(tmp_path / "en.xml", b"<mediawiki>" + b" " * (3 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("name", "dbname", "message"),
+    [
+        ("dewiktionary-2024.xml", "dewiktionary", "its name says dewiktionary, which is no Wikipedia; give CODE="),
+        ("de.xml", "frwikibooks", "its header says frwikibooks, which is no Wikipedia"),
+        ("commonswiki-2024.xml", "commonswiki", "its name says commonswiki"),
+        ("dump.xml", "my_wiki", r"its language is not known \(my_wiki\)"),
+    ],
+)
+def test_other_projects_are_taken_by_request_only(name: str, dbname: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / name, export([page(1, "A")], dbname=dbname))
+    with pytest.raises(UserError, match=message):
+        inspect(path)
+    (dump,) = open_dumps([f"fr={path}"])
+    assert (dump.language, dump.notes) == ("fr", (f"its header says {dbname}, it is taken as fr",))
+
+
+def test_the_address_tells_the_project_where_an_old_header_has_no_database(tmp_path: Path) -> None:
+    old = "<mediawiki xml:lang='de'><siteinfo><base>http://de.{}.org/wiki/A</base></siteinfo><page>"
+    assert inspect(write(tmp_path / "x.xml", old.format("wikipedia").encode())).language == "de"
+    with pytest.raises(UserError, match="its header says dewiktionary"):
+        inspect(write(tmp_path / "y.xml", old.format("wiktionary").encode()))
+
+
+@pytest.mark.parametrize(
+    ("given", "language"), [("nb", "no"), ("be-x-old", "be-tarask"), ("yue", "zh-yue"), ("gsw", "als")]
+)
+def test_a_language_has_one_name(given: str, language: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.xml", f"<mediawiki xml:lang='{given}'></mediawiki>".encode())
+    assert [dump.language for dump in open_dumps([path])] == [language]
+    assert [dump.language for dump in open_dumps([f"{given}={path}"])] == [language]
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "en.xml")
+    with pytest.raises(UserError, match=r"en\.xml: not a regular file; .* write it to a file"):
+        open_dumps([f"en={tmp_path}/en.xml"])
+
+
+def test_other_tags_of_pages_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="its pages begin with <page >, not <page>"):
+        inspect(write(tmp_path / "en.xml", export([page(1, "A").replace("<page>", "<page >")])))
+
+
+def test_json_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairseq_xling_preprocess.wiki.dumps.dump.MAX_HEADER", 1 << 20)
+    for size in (10, 3 << 20):
+        with pytest.raises(UserError, match="is no MediaWiki export: it begins with"):
+            inspect(write(tmp_path / "en.xml", b"[" + b" " * size + b"{}]"))

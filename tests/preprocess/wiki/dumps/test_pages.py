@@ -30,7 +30,7 @@ def test_a_header() -> None:
         (export([]).decode().encode("utf-16-be"), "is UTF-16"),
         (b"<!DOCTYPE html>\n<html><head>", "is an HTML page, not a dump"),
         (b"\xef\xbb\xbf <HTML>", "is an HTML page"),
-        (b"a line of text", "byte 0 is not well-formed XML"),
+        (b"a line of text", "is no MediaWiki export: it begins with"),
         (b"<osm></osm>", "its first element is <osm>, not <mediawiki>"),
         (b"<?xml version='1.0' encoding='ISO-8859-1'?><mediawiki/>", "is ISO-8859-1; convert"),
         (b'<!DOCTYPE m [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><mediawiki>&b;', r"declares a document type \(m\)"),

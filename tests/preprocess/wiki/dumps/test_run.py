@@ -23,6 +23,7 @@ from fairseq_xling_preprocess.wiki import tables
 from fairseq_xling_preprocess.wiki.dumps import chunks, extract, run
 from fairseq_xling_preprocess.wiki.dumps.report import PAGES_LEFT_OUT
 from fairseq_xling_preprocess.wiki.dumps.run import extract_dumps
+from fairseq_xling_preprocess.wiki.lock import hold
 from fairseq_xling_preprocess.wiki.schemas import ANCHORS, ARTICLES, REDIRECTS
 from tests.preprocess.wiki.dumps.exports import export, page
 
@@ -247,7 +248,8 @@ def test_wrong_input_writes_nothing(tmp_path: Path, out: Path, xling: Callable[.
     code, output = xling("wiki", good, bad, "--out", out)
     assert (code, output.count("\n")) == (2, 1)
     assert "de.xml: is an HTML page, not a dump" in output
-    assert xling("wiki", good, "--out", out, "--memory-limit", "much")[0] == 2
+    for limit in ("much", "-1", "50%"):
+        assert xling("wiki", good, "--out", out, "--memory-limit", limit)[0] == 2
     assert not out.exists()
     assert xling("wiki", good, "--out", good)[0] == 2
 
@@ -256,6 +258,7 @@ def test_a_dump_without_pages_is_no_error(tmp_path: Path, out: Path, xling: Call
     code, output = xling("wiki", write(tmp_path / "en.xml", []), "--out", out, "--workers", 1)
     assert (code, output) == (0, f"en: 0 articles, 0 anchors, 0 redirects\n0 pages left out, see {out}/report.md\n")
     assert rows(out, "articles") == []
+    assert "| `en.xml` | en | 0 |" in (out / "report.md").read_text(encoding="utf-8")
 
 
 def test_real_dumps(shared_data: Path, out: Path) -> None:
@@ -370,6 +373,132 @@ def test_a_full_disk_is_one_message(tmp_path: Path, out: Path, monkeypatch: pyte
     assert not list(out.rglob("*.parquet"))
     extract_dumps([dump], str(out), resume=True)
     assert links(out) == [("b", "B")]
+
+
+def test_a_full_disk_that_pyarrow_tells_of(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = write(tmp_path / "en.xml", [page(1, "A", "a [[b]]")])
+
+    def full(*args: object) -> None:
+        raise OSError(f"[Errno {errno.ENOSPC}] Error writing bytes to file. Detail: [errno {errno.ENOSPC}] full")
+
+    monkeypatch.setattr(tables.TableWriter, "_flush", full)
+    with pytest.raises(
+        UserError, match=r"^cannot write \S+parquet: no space left on device; make room, then give --resume"
+    ):
+        extract_dumps([dump], str(out))
+
+
+@pytest.mark.parametrize("name", ["report.md", "articles", "work"])
+def test_files_of_others_stay(name: str, tmp_path: Path, out: Path) -> None:
+    dump = write(tmp_path / "en.xml", [page(1, "A", "a")])
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(UserError, match=f"{name}: in the way"):
+        extract_dumps([dump], str(out))
+    assert contents(out) == {name: b"mine"}
+
+
+def test_work_of_others_stays(tmp_path: Path, out: Path) -> None:
+    (out / "work" / "redirects-of-mine").mkdir(parents=True)
+    (out / "work" / "redirects-of-mine" / "list").write_text("mine")
+    killed = out / "work" / "redirects-abcd1234"
+    killed.mkdir()
+    (killed / "database").touch()
+    extract_dumps([write(tmp_path / "en.xml", [page(1, "A", "a")])], str(out))
+    assert not killed.exists()
+    assert (out / "work" / "redirects-of-mine" / "list").read_text() == "mine"
+
+
+def test_resume_with_other_languages_keeps_what_is_unfinished(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, xling: Callable[..., tuple[int, str]]
+) -> None:
+    english, german = (write(tmp_path / f"{language}.xml", [page(1, "A", "a")]) for language in ("en", "de"))
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_results", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            extract_dumps([english], str(out))
+    code, output = xling("wiki", german, "--out", out, "--resume", "--workers", 1)
+    assert (code, output.splitlines()[-1]) == (0, "unfinished: en; give their dumps with --resume to go on")
+    monkeypatch.setattr(extract, "read_parts", never)
+    extract_dumps([english], str(out), resume=True)
+    assert len(rows(out, "articles")) == 2
+    assert not (out / "work").exists()
+
+
+def test_a_missing_table_is_made_anew(tmp_path: Path, out: Path) -> None:
+    dump = write(tmp_path / "en.xml", [page(1, "A", "a [[b]]")])
+    extract_dumps([dump], str(out))
+    (out / "anchors" / "en-000.parquet").unlink()
+    extract_dumps([dump], str(out), resume=True)
+    assert links(out) == [("b", "B")]
+    assert "`en.xml` (en): anchors/en-000.parquet: was missing" in (out / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", ["record", "table"])
+def test_damaged_work_is_made_anew(damage: str, many: list[str], out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "resolve", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            extract_dumps(many[:1], str(out))
+    work = out / "work" / "en-000"
+    if damage == "record":
+        (work / "dump.json").write_bytes((work / "dump.json").read_bytes()[:50])
+    else:
+        (work / "anchors.parquet").unlink()
+    extract_dumps(many[:1], str(out), resume=True)
+    assert len(rows(out, "articles")) == 119
+
+
+def test_one_run_at_a_time(tmp_path: Path, out: Path, omp: dict[str, str]) -> None:
+    dump = write(tmp_path / "en.xml", [page(1, "A", "a")])
+    words = [sys.executable, "-m", "fairseq_xling_preprocess.cli", "wiki", dump, "--out", str(out)]
+    out.mkdir()
+    with hold(out):
+        second = subprocess.run(words, env=omp, capture_output=True, text=True)
+        assert second.returncode == 2
+        assert second.stderr == (
+            f"xling: error: --out {out}: another run is writing there; wait for its end, or take another folder\n"
+        )
+    assert contents(out) == {}
+    extract_dumps([dump], str(out))
+
+
+def test_another_wiki_in_the_same_language_is_warned_of(
+    tmp_path: Path, out: Path, xling: Callable[..., tuple[int, str]]
+) -> None:
+    one, two = (write(tmp_path / f"enwiki-{n}.xml", [page(1, f"T{n}", "text"), page(2, "B", "b")]) for n in (1, 2))
+    code, output = xling("wiki", one, two, "--out", out, "--workers", 1)
+    assert code == 0
+    assert "warning: enwiki-2.xml: 1 articles are left out as repeated that have the number of another title" in output
+    assert output.count("warning") == 1
+    assert "## Warnings" in (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_dump_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump = write(tmp_path / "en.xml", [page(1, "A", "old")])
+    original = extract.read_parts
+
+    def replaced(*args: Any) -> Any:
+        parts = list(original(*args))
+        write(Path(dump), [page(1, "A", "another")])
+        return iter(parts)
+
+    monkeypatch.setattr(extract, "read_parts", replaced)
+    extract_dumps([dump], str(out))
+    monkeypatch.setattr(extract, "read_parts", original)
+    extract_dumps([dump], str(out), resume=True)
+    assert [row["text"] for row in rows(out, "articles")] == ["another"]
+
+
+def test_a_cut_page_is_told_after_earlier_damage(many: list[str], tmp_path: Path, out: Path) -> None:
+    whole = Path(many[0]).read_bytes()
+    cut = whole[: whole.rindex(b"<page>") + 20]
+    streams = [bytearray(bz2.compress(cut[at : at + 3000])) for at in range(0, len(cut), 3000)]
+    streams[3][len(streams[3]) // 2] ^= 255
+    (record,) = extract_dumps([write(tmp_path / "en.xml.bz2", b"".join(map(bytes, streams)))], str(out))["en"]
+    assert [damage["reason"] for damage in record["damage"]][1:] == ["the file ends within a page"]
 
 
 @pytest.mark.slow

@@ -278,7 +278,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     with monkeypatch.context() as patch:
         patch.setattr(pq.ParquetWriter, "write_table", full)
         assert run(path, "--out", str(tmp_path / "out"), "--workers", "1") == 2
-    assert "no space left on device" in capsys.readouterr().err
+    assert "no space left on device; make room, then give --resume" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.parquet"))
     assert run(path, "--out", str(tmp_path / "out"), "--workers", "1", "--resume") == 0
 

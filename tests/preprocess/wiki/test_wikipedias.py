@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairseq_xling_preprocess.wiki.wikidata.sql_dumps import SqlDump
-from fairseq_xling_preprocess.wiki.wikidata.wikipedias import language_of
+from fairseq_xling_preprocess.wiki.wikipedias import language_of
 
 
 @pytest.mark.parametrize(
