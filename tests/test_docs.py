@@ -145,8 +145,16 @@ def test_example_of_aligning(tmp_path: Path, run_block: Callable[[str], Run]) ->
 
 @pytest.mark.slow
 def test_examples_of_the_data_stage(tmp_path: Path, run_block: Callable[[str], Run]) -> None:
-    run_block("".join(commands(section(page(name), "Try it"))[0] for name in ("wiki.md", "wikidata.md")))
+    run_block(
+        "".join(
+            [
+                commands(page("wiki.md"))[0],
+                *(commands(section(page(name), "Try it"))[0] for name in ("wiki.md", "wikidata.md")),
+            ]
+        )
+    )
     tables = tmp_path / "out" / "docs"
+    assert (tables / "wiki-all" / "data-bin" / "wiki" / "meta.json").exists()
     assert len(list((tables / "wiki" / "articles").glob("*.parquet"))) == 5
     assert (tables / "wikidata" / "triples" / "000.parquet").stat().st_size > 0
 
