@@ -15,11 +15,12 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq_xling.errors import UserError
 from fairseq_xling.objectives import MIXES
 from tests.helpers import make_task, random_sentences, small_data_bin, write_corpus, write_data_bin
+from tests.knowledge import write_knowledge
 
 
 @pytest.fixture(scope="module")
 def data_bin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_data_bin(tmp_path_factory.mktemp("task"))
+    return write_knowledge(small_data_bin(tmp_path_factory.mktemp("task")))
 
 
 @pytest.mark.parametrize("name", MIXES)
@@ -38,6 +39,9 @@ def test_mixes_are_those_of_the_papers():
         "btmlm": ("mmlm", "tlm", "camlm", "btmlm"),
         "weam": ("weam",),
         "word_alignment": ("word_alignment",),
+        "xlmk_entity": ("mmlm", "xlmk_entity"),
+        "object_entailment": ("mmlm", "object_entailment"),
+        "xlmk": ("mmlm", "xlmk_entity", "object_entailment"),
     }
 
 
