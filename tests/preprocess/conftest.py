@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fairseq_xling_preprocess import vocab
+from fairseq_xling_preprocess import cli, vocab
 
 SENTENCES = {
     "en": ["The river flows through the old town.", "She wrote a book about the mountains.", "Two dogs run."],
@@ -38,3 +39,17 @@ def vocabulary(corpus: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def model(vocabulary: Path) -> str:
     return str(vocabulary / "sentencepiece.bpe.model")
+
+
+@pytest.fixture
+def xling(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """``xling("wiki", …)`` runs a command in this process: its exit code, and what it printed."""
+
+    def call(*args: str | Path) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(arg) for arg in args])
+        output = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, output.out + output.err
+
+    return call

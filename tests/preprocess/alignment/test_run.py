@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from fairseq_xling_preprocess import cli
 from fairseq_xling_preprocess.alignment import aligners, embedded, run, shards
 from fairseq_xling_preprocess.alignment.pharaoh import parse_links
 from fairseq_xling_preprocess.alignment.symmetrize import HEURISTICS
@@ -265,18 +264,6 @@ def test_finished_alignments_are_not_overwritten(small: run.Bitext, tmp_path: Pa
     with pytest.raises(UserError, match=r"--output would overwrite the input \S+x\.forward"):
         run.align_files(small, str(tmp_path / "x"), aligners.Precomputed(files))
     assert lines_of(tmp_path / "x.forward") == ["0-0", "", "0-0"]
-
-
-@pytest.fixture
-def xling(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    def call(*args: str | Path) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(arg) for arg in args])
-        output = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, output.out + output.err
-
-    return call
 
 
 def test_command(small: run.Bitext, tmp_path: Path, xling: Callable[..., tuple[int, str]]) -> None:

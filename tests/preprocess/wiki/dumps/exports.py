@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
+
+import pyarrow.parquet as pq
 
 SITE = (
     "<siteinfo><sitename>Wikipedia</sitename><dbname>{dbname}</dbname><case>first-letter</case><namespaces>"
@@ -27,3 +31,22 @@ def export(pages: Sequence[str], dbname: str = "enwiki", site: bool = True, clos
     """A dump of these pages."""
     head = f'<mediawiki version="0.10" xml:lang="en">{SITE.format(dbname=dbname) if site else ""}\n'
     return (head + "".join(pages) + ("</mediawiki>\n" if closed else "")).encode()
+
+
+def write(path: Path, pages: Sequence[str] | bytes) -> str:
+    path.write_bytes(pages if isinstance(pages, bytes) else export(pages))
+    return str(path)
+
+
+def rows(folder: Path, table: str, name: str = "*") -> list[dict[str, Any]]:
+    files = sorted((folder / table).glob(f"{name}.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def links(folder: Path) -> list[tuple[str, str]]:
+    """Surface and target."""
+    return [(row["surface"], row["target"]) for row in rows(folder, "anchors")]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
