@@ -84,11 +84,7 @@ class ContrastiveObjective(Objective):
     def describe(self, shards: Shards, entity: int, language: str, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         """A description of an entity, drawn among those in another language than ``language`` if there is one."""
         rows = shards.descriptions_of(entity)
-        is_same = (
-            rows["language"] == shards.languages.index(language)
-            if language in shards.languages
-            else np.zeros(len(rows), bool)
-        )
+        is_same = rows["language"] == shards.languages.index(language)
         wanted = rows[is_same] if self.cfg.same_language_descriptions else rows[~is_same]
         row = rng.choice(wanted if len(wanted) else rows)
         return shards.description(row), shards.languages[row["language"]]
@@ -179,7 +175,8 @@ class ContrastiveObjective(Objective):
         values, correct = contrastive_loss(
             queries, keys, queue.keys, hidden, self.cfg.contrastive_temperature, self.cfg.contrastive_symmetric
         )
-        self.latest = keys.detach(), batch["entity"], batch["language"]
+        if model.training:  # or a process without a batch would let the keys of a validation in
+            self.latest = keys.detach(), batch["entity"], batch["language"]
         return Losses(self.name, values, batch["group"], len(values), correct=correct)
 
     def remember(self, model: XlingModel) -> None:

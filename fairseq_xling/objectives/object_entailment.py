@@ -40,12 +40,13 @@ class ObjectEntailment(ContrastiveObjective):
 
     def find_groups(self) -> list[str]:
         groups = super().find_groups()
-        relations = {
-            number
+        names = {
+            relation.name
             for epoch in range(1, len(self.data.shards) + 1)
-            for number in relation_numbers(open_knowledge(self.data, epoch))
+            for relation in open_knowledge(self.data, epoch).relations
         }
-        self.relations = tuple(sorted(relations))
+        self.relations = tuple(sorted(int(name.removeprefix("P")) for name in names))
+        self.relation_row = {f"P{number}": row for row, number in enumerate(self.relations)}
         if not self.relations:
             raise UserError(
                 f"{self.data.root / 'wiki'}: no relation in it; {self.name} needs triples: give xling entities a --wikidata with them"
@@ -69,13 +70,12 @@ class ObjectEntailment(ContrastiveObjective):
         row = shards.descriptions_of(item.subject)[number]
         own = shards.languages[row["language"]]
         key, language = self.describe(shards, item.object, own, rng)
-        relation = relation_numbers(shards)[item.relation]
         return {
             "query": shards.description(row),
             "key": key,
             "entity": int(shards.entities[item.object]),
             "known": np.sort(shards.entities[item.objects]),
-            "relation": self.relations.index(relation),
+            "relation": self.relation_row[shards.relations[item.relation].name],
             "language": self.group_number[language],
             "group": self.group_number[own],
         }
@@ -109,8 +109,3 @@ class ObjectEntailment(ContrastiveObjective):
     def remember(self, model: XlingModel) -> None:
         if not self.cfg.relation_classification:
             super().remember(model)
-
-
-def relation_numbers(shards: Any) -> list[int]:
-    """Wikidata's number of each relation (31 for P31), in the order of the shards."""
-    return [int(relation.name.removeprefix("P")) for relation in shards.relations]

@@ -13,14 +13,17 @@ import torch
 
 from fairseq_xling.criterions import XlingCriterion
 from fairseq_xling.objectives import OBJECTIVES
+from fairseq_xling.objectives.contrastive import ContrastiveObjective
 from fairseq_xling.objectives.loss import Part, mixture_loss
 from fairseq_xling.objectives.terms import LMPredictions, Losses, Term
 from fairseq_xling.tasks import XlingTask
 from tests.helpers import build_examples, gradients, make_model, make_task, mixture_of, states_of
 
 MakeTask = Callable[..., XlingTask]
-# their losses depend on the others of the batch
-CONTRASTIVE = ("xlmk_entity", "object_entailment")
+# whose losses do not depend on the others of the batch
+SEPARATE = [name for name, cls in OBJECTIVES.items() if not issubclass(cls, ContrastiveObjective)]
+# of which a batch may hold nothing; every pair of word_alignment has an anchored sentence (its own tests leave out the links)
+MASKED = [name for name in SEPARATE if name != "word_alignment"]
 
 
 @pytest.fixture(params=list(OBJECTIVES))
@@ -90,9 +93,8 @@ def test_a_gradient_for_every_parameter_and_no_other_state(alone, name):
     assert all(torch.equal(buffer, buffers[key]) for key, buffer in model.named_buffers())
 
 
+@pytest.mark.parametrize("name", SEPARATE)
 def test_a_batch_of_many_is_many_batches_of_one(alone, name):
-    if name in CONTRASTIVE:
-        pytest.skip("the other examples of a batch are its wrong answers")
     task = alone(name, mask_prob=0.5)
     objective, model = task.objectives[name], make_model(task)
     examples = build_examples(task, name)
@@ -108,10 +110,9 @@ def test_a_batch_of_many_is_many_batches_of_one(alone, name):
         assert found.normaliser == sum(one.normaliser for one in own)
 
 
+@pytest.mark.parametrize("name", SEPARATE)
 def test_an_update_is_the_same_however_it_is_cut(alone, name):
     """Micro-batches count by what they hold: values and gradients of two uneven ones are those of both at once."""
-    if name in CONTRASTIVE:
-        pytest.skip("the other examples of a batch are its wrong answers")
     task = alone(name, mask_prob=0.5)
     objective, model, criterion = task.objectives[name], make_model(task).double().train(), XlingCriterion(task)
     examples = build_examples(task, name, count=9)
@@ -137,14 +138,9 @@ def test_an_update_without_anything_is_0(alone, name):
         assert criterion(model, {})[0] == 0
 
 
+@pytest.mark.parametrize("name", MASKED)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_batch_with_nothing_to_learn_does_no_harm(alone, name, training):
-    if name in CONTRASTIVE:
-        pytest.skip("every example of a contrastive objective has something to learn")
-    if name == "word_alignment":
-        pytest.skip(
-            "every pair of word_alignment has an anchored sentence; test_word_alignment.py leaves out the links"
-        )
     task = alone(name, mask_prob=1e-9)
     objective, model = task.objectives[name], make_model(task).train(training)
     batch = objective.collate(build_examples(task, name))

@@ -51,7 +51,7 @@ def test_languages_of_subject_and_object(tmp_path):
 
 def test_known_objects_are_no_wrong_answers(data_bin):
     task = task_of(data_bin, queue_start="empty")
-    objective, model = task.objectives[NAME], make_model(task)
+    objective, model = task.objectives[NAME], make_model(task).train()
     batch = objective.collate(build_examples(task, NAME, count=1))
     states = states_of(objective, model, batch)
     (alone,) = objective.losses(model, states, batch)

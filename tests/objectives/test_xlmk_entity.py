@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fairseq_xling.errors import UserError
+from fairseq_xling.modules.key_queue import EMPTY
 from tests.helpers import (
     MASK,
     build_examples,
@@ -83,7 +84,7 @@ def test_languages_are_drawn_evenly(tmp_path):
 def test_candidates_of_the_same_entity_are_no_wrong_answers(data_bin):
     """The loss with another description of an entity in batch and queue is that without."""
     task = task_of(data_bin, queue_start="empty")
-    objective, model = task.objectives[NAME], make_model(task)
+    objective, model = task.objectives[NAME], make_model(task).train()
     examples = build_examples(task, NAME, count=3)
     batch = objective.collate(examples)
     states = states_of(objective, model, batch)
@@ -196,3 +197,19 @@ def test_all_entities_are_there(data_bin):
     task.load_dataset("train")
     source = task.datasets["train"].parts[NAME].source
     assert {int(source[index].entity) for index in range(len(source.sizes))} == set(range(NUM_ENTITIES))
+
+
+def test_a_validation_leaves_nothing_to_remember(data_bin):
+    """Also where the next micro-batch of this process holds nothing."""
+    task = task_of(data_bin, queue_start="empty")
+    objective, model = task.objectives[NAME], make_model(task)
+    batch = objective.collate(build_examples(task, NAME, count=3))
+    mixture_of(objective, model.eval(), batch)
+    objective.remember(model)
+    queue = model.heads[NAME].queue
+    assert (queue.entities == EMPTY).all()
+    mixture_of(objective, model.train(), batch)
+    objective.remember(model)
+    assert (queue.entities != EMPTY).sum() == 3
+    objective.remember(model)
+    assert (queue.entities != EMPTY).sum() == 3
